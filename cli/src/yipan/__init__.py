@@ -1,0 +1,1 @@
+"""The command-line tool: up, down, demo, order, verify, topics, dead letters."""

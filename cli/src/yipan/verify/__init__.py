@@ -1,0 +1,1 @@
+"""Independent reconciler over all databases; imports no service and no backbone."""

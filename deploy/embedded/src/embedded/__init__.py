@@ -1,0 +1,1 @@
+"""Real Apache Kafka and real PostgreSQL without Docker, root or system packages."""

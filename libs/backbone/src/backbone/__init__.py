@@ -1,0 +1,1 @@
+"""Consume once, publish once: cursors, outbox, relay, dead letters."""

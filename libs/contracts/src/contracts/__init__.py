@@ -1,0 +1,1 @@
+"""The published language: every event and every topic once, without I/O."""

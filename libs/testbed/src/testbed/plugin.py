@@ -1,0 +1,1 @@
+"""The fixtures pytest offers once this package is installed."""

@@ -1,0 +1,1 @@
+"""Who and what exists: parties, goods, nodes, shops, agreements."""

@@ -1,0 +1,1 @@
+"""How orders enter, from every channel, and where their timeline is kept."""

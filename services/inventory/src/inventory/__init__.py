@@ -1,0 +1,1 @@
+"""How much of which goods lies where, and for whom it is reserved."""

@@ -1,0 +1,1 @@
+"""What a dealer may still order: credit limits and prepaid balances, held and captured."""

@@ -1,0 +1,1 @@
+"""Which node ships what, and the fulfilment orders that come of it."""

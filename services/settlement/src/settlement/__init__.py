@@ -1,0 +1,1 @@
+"""Who is owed what: double-entry journals, splits and statements."""
