@@ -11,6 +11,9 @@ help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 10
 
 setup: ## Install everything into .venv (the other targets do it by themselves)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "Yipan needs Python 3.11 or newer; name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; \
+		exit 1; }
 	@$(PYTHON) tools/setup.py
 
 demo: setup ## Run a few thousand orders to their end; OLIST=DIR runs the Olist files instead
