@@ -14,11 +14,11 @@ FUNCTION_LINES_MAX = 50
 ROOMS = {"__init__", "__main__", "api", "consume", "decide", "model", "store", "migrations"}
 OPTIONAL_ROOMS = {"schedule", "gateway", "py.typed", "__pycache__"}
 JUNK_DRAWERS = {"utils", "util", "helpers", "common", "misc", "shared", "base", "manager", "core"}
-UNITS = {
-    *("units", "minor", "count", "ratio", "max", "min"),
-    *("ms", "s", "hours", "days", "bytes", "grams", "meters", "lines", "events", "partitions"),
+UNITS = {"minor", "count", "ratio", "rate", "max", "min", "ppm", "bps", "ms", "s", "g"}
+ORDINALS = {
+    *("attempt", "index", "offset", "partition", "pid", "port", "priority", "rank"),
+    *("sequence", "tier", "version"),
 }
-ORDINALS = {"attempt", "index", "offset", "partition", "pid", "port", "sequence", "version"}
 SERVICES = [path for path in (ROOT / "services").glob("*/src/*") if (path / "__init__.py").exists()]
 
 
@@ -65,13 +65,18 @@ def test_modules_and_functions_fit_in_the_head() -> None:
                 assert lines_count <= FUNCTION_LINES_MAX, where
 
 
+def is_measure(word: str) -> bool:
+    """Tell whether a word says what a number counts: a unit, an ordinal, things in the plural."""
+    return word in UNITS | ORDINALS or word.endswith("s")
+
+
 def test_numbers_name_their_unit() -> None:
     nameless: list[str] = []
     for path, module in parsed():
         for node in ast.walk(module):
             match node:
                 case ast.AnnAssign(ast.Name(name), ast.Name("int" | "float" | "Decimal")):
-                    if name.lower().rpartition("_")[2] not in UNITS | ORDINALS:
+                    if not any(map(is_measure, name.lower().split("_"))):
                         nameless.append(f"{path}:{node.lineno} {name}")
                 case _:
                     pass
