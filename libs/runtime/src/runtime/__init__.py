@@ -1,1 +1,1 @@
-"""What a service process needs: start and stop, settings, migrations, the HTTP edge, health, clock."""
+"""What a service process needs: start and stop, settings, migrations, the HTTP edge, health."""
