@@ -17,6 +17,8 @@ CREATE TABLE IF NOT EXISTS inbound (
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
 
+-- (last_seq -1: the next sequence is taken as it comes, because older records are gone.)
+
 -- The last sequence given out on each lane that is written; locked until COMMIT, so sequences have
 -- no gaps and follow the order of commits.
 CREATE TABLE IF NOT EXISTS outbound (
@@ -59,8 +61,7 @@ CREATE TABLE IF NOT EXISTS dead_letter (
     record_offset bigint NOT NULL,
     seq bigint,
     key bytea,
-    header_names text[] NOT NULL,
-    header_values bytea[] NOT NULL,
+    headers text NOT NULL,
     payload bytea,
     reason text NOT NULL,
     blocks boolean NOT NULL,
@@ -85,8 +86,7 @@ CREATE TABLE IF NOT EXISTS parked (
     key bytea,
     awaits text,
     dead_letter_id bigint,
-    header_names text[] NOT NULL,
-    header_values bytea[] NOT NULL,
+    headers text NOT NULL,
     payload bytea,
     parked_at timestamptz NOT NULL,
     PRIMARY KEY (topic, partition, record_offset)
