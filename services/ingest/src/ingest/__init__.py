@@ -1,1 +1,1 @@
-"""How orders enter, from every channel, and where their timeline is kept."""
+"""Ingest: takes orders of every channel into one pool, once, and keeps the story of each."""

@@ -1,0 +1,1 @@
+"""The words of this service: orders, the pool, terms, decisions. Data only."""
