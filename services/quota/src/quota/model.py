@@ -171,3 +171,12 @@ class Decision:
     changed_lines: Sequence[HoldLine]
     entries: Sequence[Entry]
     events: Sequence[Event]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account as people see it: with the orders that wait and what they want."""
+
+    account: Account
+    waiting_orders: int
+    waiting_minor: int
