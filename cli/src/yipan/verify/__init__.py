@@ -1,1 +1,1 @@
-"""Independent reconciler over all databases; imports no service and no backbone."""
+"""The reconciler: reads all databases and names what differs; shares no code with the services."""

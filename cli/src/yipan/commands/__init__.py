@@ -1,0 +1,1 @@
+"""The commands of the tool, by what they are for."""

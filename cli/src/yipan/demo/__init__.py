@@ -1,0 +1,1 @@
+"""The demo: a story of orders, played against the running services and summed up."""
