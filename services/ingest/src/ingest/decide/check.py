@@ -30,8 +30,8 @@ def complaints_of(pooled: Pooled, directory: Directory, now: datetime) -> list[C
     if order is None or consumer is None:
         return []
     found = [
-        *_lines(order),
         *_amounts(order, pooled.payments),
+        *_lines(order),
         *_times(order, now),
         *_address(order, consumer),
         *_terms(order, directory),

@@ -1,0 +1,1 @@
+"""Strangers' bytes: our own canonical JSON, the channels' webhooks, the shops' secrets."""
