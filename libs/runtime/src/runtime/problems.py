@@ -10,6 +10,8 @@ from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
+from runtime.trace import current_trace_id
+
 MEDIA_TYPE = "application/problem+json"
 ERRORS_MAX = 20
 NAME_CHARACTERS_MAX = 64
@@ -152,7 +154,7 @@ def title_of(status: int) -> str:
     return TITLES.get(status) or HTTPStatus(status).phrase
 
 
-def encode(problem: Problem, trace_id: str | None = None) -> bytes:
+def encode(problem: Problem) -> bytes:
     """Return a problem as the bytes of its JSON document."""
     title = title_of(problem.status_code)
     document: dict[str, Any] = {
@@ -161,17 +163,17 @@ def encode(problem: Problem, trace_id: str | None = None) -> bytes:
         "status": problem.status_code,
         "detail": problem.detail,
     }
-    if trace_id is not None:
+    if (trace_id := current_trace_id()) is not None:
         document["trace_id"] = trace_id
     if problem.errors:
         document["errors"] = [error.model_dump() for error in problem.errors]
     return msgspec.json.encode(document)
 
 
-def respond(problem: Problem, trace_id: str | None = None) -> Response:
+def respond(problem: Problem) -> Response:
     """Return a problem as an HTTP response."""
     return Response(
-        encode(problem, trace_id),
+        encode(problem),
         status_code=problem.status_code,
         headers=problem.headers,
         media_type=MEDIA_TYPE,

@@ -1,0 +1,120 @@
+"""One process of a service: HTTP, consumer, relay, schedules and watchdog in one event loop."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import asyncpg
+import uvloop
+
+from backbone import Database, Hub, Outbox
+from backbone.failures import is_transient
+from runtime import clock, logs, migrations, serving
+from runtime.settings import HttpSettings, ProcessSettings
+
+if TYPE_CHECKING:
+    from runtime.service import Service
+
+EXIT_STOPPED_COUNT = 0
+EXIT_FAILED_COUNT = 1
+RETRY_S = 0.25
+
+
+class NotStartedError(RuntimeError):
+    """What the process needs is not there: the database, its tables, the port."""
+
+
+def run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> int:
+    """Run a service until a signal or a failure; return the exit code of the process."""
+    logs.configure(service.name, settings.log_level)
+    try:
+        uvloop.run(_run(service, settings, http))
+    except NotStartedError as error:
+        logs.logger().error("not started", reason=str(error))
+        return EXIT_FAILED_COUNT
+    except Exception as error:  # noqa: BLE001 - the process ends here; its supervisor starts another
+        logs.logger().error("ended by a failure", exc_info=error)
+        return EXIT_FAILED_COUNT
+    logs.logger().info("stopped")
+    return EXIT_STOPPED_COUNT
+
+
+async def _run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> None:
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    listener = _listen(http)
+    url = settings.database_url.get_secret_value()
+    await _prepare_database(service, settings)
+    connections_max = settings.database_connections_max
+    outbox = Outbox(service.name)
+    async with Database(url, outbox, clock=clock.now, connections_max=connections_max) as database:
+        hub = Hub(database, settings.kafka_bootstrap, service.consumer, service.schedule)
+        server = serving.make_server(
+            service.application(database, hub.progress, http), http, settings.stop_timeout_s
+        )
+        logs.logger().info("started", host=http.host, port=listener.getsockname()[1])
+        await _serve(server, listener, hub, stopping)
+
+
+async def _serve(
+    server: serving.Server, listener: socket.socket, hub: Hub, stopping: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(hub.run())
+        serving_http = tasks.create_task(server.serve(sockets=[listener]))
+        tasks.create_task(_stop(stopping, server, serving_http, working))
+
+
+async def _stop(
+    stopping: asyncio.Event,
+    server: serving.Server,
+    serving_http: asyncio.Task[None],
+    working: asyncio.Task[None],
+) -> None:
+    """End requests first: what they commit is still published if the relay has the time."""
+    await stopping.wait()
+    server.should_exit = True
+    await serving_http
+    working.cancel()
+
+
+def _listen(http: HttpSettings) -> socket.socket:
+    try:
+        return serving.listen(http)
+    except OSError as error:
+        raise NotStartedError(f"cannot listen on {http.host}:{http.port}: {error}") from error
+
+
+async def _prepare_database(service: "Service", settings: ProcessSettings) -> None:
+    """Wait for the database, and bring it up to date if this process may."""
+    if await _is_current(service.name, settings):
+        return
+    if not settings.migrate:
+        raise NotStartedError(f"the database is not up to date: run `{service.name} migrate`")
+    # A process of its own: what Alembic needs in memory is gone with it.
+    command = [sys.executable, "-m", service.name, "migrate"]
+    ended = await asyncio.to_thread(subprocess.run, command, check=False)
+    if ended.returncode != 0:
+        raise NotStartedError(f"{' '.join(command)} ended with {ended.returncode}")
+
+
+async def _is_current(package: str, settings: ProcessSettings) -> bool:
+    loop = asyncio.get_running_loop()
+    end_s = loop.time() + settings.start_timeout_s
+    while True:
+        try:
+            connection = await asyncpg.connect(settings.database_url.get_secret_value(), timeout=5)
+            try:
+                return await migrations.is_current(connection, package)
+            finally:
+                await connection.close()
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            if loop.time() > end_s:
+                raise NotStartedError(f"the database does not answer: {error!r}") from error
+        await asyncio.sleep(RETRY_S)

@@ -1,0 +1,92 @@
+"""Alembic, driven by the program: imported by those who migrate, not by those who run."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import sqlalchemy as sa
+import sqlalchemy.event
+from alembic.operations import Operations
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy.pool import NullPool
+
+from backbone import BACKBONE_DDL
+from runtime.migrations import BACKBONE_DIGEST, MigrationError
+
+LOCK_KEY_INDEX = 0x59495041  # "YIPA": one starter at a time migrates a database
+LOCK_TIMEOUT_S = 60
+
+_STEPS_DDL = """
+CREATE TABLE IF NOT EXISTS schema_step (
+    name text PRIMARY KEY,
+    digest text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT now()
+)
+"""
+_RECORD_STEP = """
+INSERT INTO schema_step (name, digest) VALUES ('backbone', %(digest)s)
+ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()
+"""
+_FIND_STEP = "SELECT digest FROM schema_step WHERE name = 'backbone'"
+
+
+def upgrade(database_url: str, folder: Path, expected: Sequence[str]) -> list[str]:
+    """Apply what is missing, in one transaction; return the revisions applied, first to last.
+
+    `expected` are the revisions by the names of their files. Raises MigrationError when the files
+    say otherwise inside.
+    """
+    engine = sa.create_engine(
+        "postgresql+psycopg://",
+        creator=lambda: psycopg.connect(database_url, application_name="yipan migrate"),
+        poolclass=NullPool,
+        # Without parameters psycopg sends a text of several statements as it is.
+        execution_options={"no_parameters": True},
+    )
+    listen = cast("Callable[..., None]", sqlalchemy.event.listen)  # it has no types of its own
+    listen(engine, "before_cursor_execute", _restore_percent_signs, retval=True)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY_INDEX})")
+            _upgrade_backbone(connection)
+            return _upgrade_service(connection, folder, expected)
+    finally:
+        engine.dispose()
+
+
+def _upgrade_backbone(connection: sa.Connection) -> None:
+    connection.exec_driver_sql(_STEPS_DDL)
+    if connection.exec_driver_sql(_FIND_STEP).scalar() != BACKBONE_DIGEST:
+        connection.exec_driver_sql(BACKBONE_DDL)
+        connection.exec_driver_sql(_RECORD_STEP, {"digest": BACKBONE_DIGEST})
+
+
+def _upgrade_service(connection: sa.Connection, folder: Path, expected: Sequence[str]) -> list[str]:
+    script = ScriptDirectory(folder)
+    line = [revision.revision for revision in script.walk_revisions()][::-1]
+    if line != list(expected):
+        raise MigrationError(f"{folder}: files say {list(expected)}, revisions inside say {line}")
+    applied: list[str] = []
+
+    def missing(heads: tuple[str, ...], _: MigrationContext) -> list[Any]:
+        at = line.index(heads[0]) + 1 if heads else 0
+        applied.extend(line[at:])
+        return script._upgrade_revs("head", heads)  # type: ignore[arg-type] # noqa: SLF001
+
+    context = MigrationContext.configure(connection, opts={"fn": missing})
+    with Operations.context(context):
+        context.run_migrations()
+    return applied
+
+
+def _restore_percent_signs(
+    *event: Any,
+) -> tuple[str, Any]:
+    """Undo SQLAlchemy's doubling of `%` in texts, which is wrong where no parameters are sent."""
+    _connection, _cursor, statement, parameters, context, _many = event
+    if context is not None and context.compiled is not None and not parameters:
+        statement = statement.replace("%%", "%")
+    return statement, parameters
