@@ -9,8 +9,9 @@ class Place(Value, frozen=True, kw_only=True):
     """Where an order goes, as precisely as the flow needs and no more.
 
     `region_code` reads from the country downwards and is compared by prefix: `CN-310109`
-    (GB/T 2260) lies in `CN-3101` and `CN-31`; `BR-SP-01012` lies in `BR-SP`. Coordinates are degrees (WGS 84)
-    rounded to two decimals, about a kilometre, so that they name a place and not a door.
+    (GB/T 2260) lies in `CN-3101` and `CN-31`; `BR-SP-01012` lies in `BR-SP`. Coordinates are
+    degrees (WGS 84) rounded to two decimals, about a kilometre, so that they name a place and not
+    a door.
     """
 
     region_code: str
