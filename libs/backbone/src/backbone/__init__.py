@@ -3,7 +3,10 @@
 from backbone.consumer import Consumer, WaitsFor
 from backbone.database import Database
 from backbone.failures import Unprocessable
+from backbone.hub import Hub, Limits
+from backbone.inbox import Inbox
 from backbone.outbox import Outbox
+from backbone.progress import Progress
 from backbone.records import Batch, Outcome, RawRecord, Record
 from backbone.schedule import Schedule
 from backbone.tables import BACKBONE_DDL
@@ -15,8 +18,12 @@ __all__ = [
     "Batch",
     "Consumer",
     "Database",
+    "Hub",
+    "Inbox",
+    "Limits",
     "Outbox",
     "Outcome",
+    "Progress",
     "RawRecord",
     "Record",
     "Schedule",

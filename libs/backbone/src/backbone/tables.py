@@ -4,6 +4,7 @@ BACKBONE_DDL = """
 -- Where each lane that is read stands. The row is locked first in every transaction that applies
 -- its records. Of the records before next_offset, each was applied, or repeated something (a
 -- duplicate), or lies in dead_letter or in parked. blocking: open dead letters that hold their key.
+-- last_seq -1: the next sequence is taken as it comes, because older records are gone.
 CREATE TABLE IF NOT EXISTS inbound (
     topic text NOT NULL,
     partition int NOT NULL,
@@ -16,8 +17,6 @@ CREATE TABLE IF NOT EXISTS inbound (
     blocking bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (topic, partition)
 ) WITH (fillfactor = 50);
-
--- (last_seq -1: the next sequence is taken as it comes, because older records are gone.)
 
 -- The last sequence given out on each lane that is written; locked until COMMIT, so sequences have
 -- no gaps and follow the order of commits.
@@ -72,8 +71,8 @@ CREATE TABLE IF NOT EXISTS dead_letter (
 );
 CREATE INDEX IF NOT EXISTS dead_letter_blocking ON dead_letter (topic, partition, key)
     WHERE blocks AND state IN ('open', 'redrive', 'discard');
-CREATE INDEX IF NOT EXISTS dead_letter_unsettled ON dead_letter (dead_letter_id)
-    WHERE state IN ('open', 'redrive', 'discard');
+CREATE INDEX IF NOT EXISTS dead_letter_asked ON dead_letter (dead_letter_id)
+    WHERE state IN ('redrive', 'discard');
 
 -- Records that wait. awaits: what for; null behind an earlier record of the same queue (its key, or
 -- itself alone where it has none). dead_letter_id: it waits for that dead letter to be settled.
@@ -81,7 +80,7 @@ CREATE TABLE IF NOT EXISTS parked (
     topic text NOT NULL,
     partition int NOT NULL,
     record_offset bigint NOT NULL,
-    seq bigint NOT NULL,
+    seq bigint,
     queue bytea NOT NULL,
     key bytea,
     awaits text,
