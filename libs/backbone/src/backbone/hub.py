@@ -92,17 +92,26 @@ class Hub:
         """Run until SIGTERM or SIGINT, and return; or until the first failure, and raise.
 
         `loops` (an HTTP server) run beside and must not end by themselves either: TaskEndedError.
-        The process is ended with status EXIT_BLOCKED when it hangs.
         """
         tasks: list[asyncio.Task[None]] = []
-        self._on_signals(tasks)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, _cancel, tasks)
+        async with asyncio.TaskGroup() as group:
+            tasks.append(group.create_task(self.run()))
+            tasks += [group.create_task(_forever("loop", loop)) for loop in loops]
+
+    async def run(self) -> None:
+        """Run until cancelled, or until the first failure, and raise.
+
+        Whoever cancels waits a few seconds for the batch in hand. The process is ended with status
+        EXIT_BLOCKED when its event loop is blocked, or when this does not end in STOP_WITHIN_S.
+        """
         self._watch.start()
         broker, feed = self._wire()
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in self._loops(broker, feed):
-                    tasks.append(group.create_task(_forever(name, loop), name=name))
-                tasks += [group.create_task(_forever("loop", loop)) for loop in loops]
+                    group.create_task(_forever(name, loop), name=name)
         finally:
             self._watch.stop_within(STOP_WITHIN_S)
             await self._close(broker, feed)
@@ -238,15 +247,6 @@ class Hub:
         if self.progress.parked_events:
             self._sweep_due.set()
 
-    def _on_signals(self, tasks: list[asyncio.Task[None]]) -> None:
-        def stop() -> None:
-            for task in tasks:
-                task.cancel()
-
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop)
-
     async def _close(self, broker: KafkaBroker | None, feed: Feed | None) -> None:
         """Finish the batch in hand and leave the group; without a broker that would take long."""
         with suppress(TimeoutError):
@@ -255,6 +255,11 @@ class Hub:
                     await feed.commit()
                     await broker.stop()
                 await self._ends.close()
+
+
+def _cancel(tasks: list[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
 
 
 async def _forever(name: str, loop: Awaitable[object]) -> None:
