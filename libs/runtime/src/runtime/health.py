@@ -6,7 +6,7 @@ from typing import Literal
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel
 
-from backbone.progress import Progress
+from backbone import Progress
 
 router = APIRouter(prefix="/health", tags=["health"])
 

@@ -1,7 +1,6 @@
 """One process of a service: HTTP, consumer, relay, schedules and watchdog in one event loop."""
 
 import asyncio
-import signal
 import socket
 import subprocess
 import sys
@@ -43,43 +42,21 @@ def run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> in
 
 
 async def _run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> None:
-    stopping = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     listener = _listen(http)
-    url = settings.database_url.get_secret_value()
     await _prepare_database(service, settings)
-    connections_max = settings.database_connections_max
-    outbox = Outbox(service.name)
-    async with Database(url, outbox, clock=clock.now, connections_max=connections_max) as database:
+    database = Database(
+        settings.database_url.get_secret_value(),
+        Outbox(service.name),
+        clock=clock.now,
+        connections_max=settings.database_connections_max,
+    )
+    async with database:
         hub = Hub(database, settings.kafka_bootstrap, service.consumer, service.schedule)
-        server = serving.make_server(
-            service.application(database, hub.progress, http), http, settings.stop_timeout_s
-        )
+        app = service.application(database, hub.progress, http)
+        server = serving.make_server(app, http, settings.stop_timeout_s)
         logs.logger().info("started", host=http.host, port=listener.getsockname()[1])
-        await _serve(server, listener, hub, stopping)
-
-
-async def _serve(
-    server: serving.Server, listener: socket.socket, hub: Hub, stopping: asyncio.Event
-) -> None:
-    async with asyncio.TaskGroup() as tasks:
-        working = tasks.create_task(hub.run())
-        serving_http = tasks.create_task(server.serve(sockets=[listener]))
-        tasks.create_task(_stop(stopping, server, serving_http, working))
-
-
-async def _stop(
-    stopping: asyncio.Event,
-    server: serving.Server,
-    serving_http: asyncio.Task[None],
-    working: asyncio.Task[None],
-) -> None:
-    """End requests first: what they commit is still published if the relay has the time."""
-    await stopping.wait()
-    server.should_exit = True
-    await serving_http
-    working.cancel()
+        # The hub takes SIGTERM and SIGINT, and cancels what runs beside it.
+        await hub.serve(serving.serve(server, listener))
 
 
 def _listen(http: HttpSettings) -> socket.socket:

@@ -10,9 +10,9 @@ import msgspec
 from fastapi import APIRouter, FastAPI
 from starlette.types import ASGIApp
 
-from backbone import Consumer, Database, Schedule
-from backbone.progress import Progress
-from runtime import asyncapi, migrations
+from backbone import Consumer, Database, Progress, Schedule
+from contracts.topics import TOPICS
+from runtime import migrations
 from runtime.application import make_application
 from runtime.database import DatabaseAccess
 from runtime.edge import Edge
@@ -43,8 +43,8 @@ class Service:
 
     @property
     def version(self) -> str:
-        """The version of the installed distribution."""
-        return version(f"yipan-{self.name}")
+        """The version of the product; its parts are released together."""
+        return version("yipan-runtime")
 
     def application(
         self,
@@ -96,7 +96,12 @@ class Service:
         _print_json(self.openapi())
 
     def _print_asyncapi(self) -> None:
-        _print_json(asyncapi.document(self.name, self.title, self.version, self.consumer))
+        # FastStream's writers of documents: no other command needs them.
+        from backbone.asyncapi import asyncapi  # noqa: PLC0415
+
+        written = [topic for topic in TOPICS.values() if topic.producer == self.name]
+        consumer = self.consumer or Consumer(self.name)
+        _print_json(asyncapi(self.name, consumer, written, self.version))
 
 
 def _print_json(document: object) -> None:

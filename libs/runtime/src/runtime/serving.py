@@ -1,5 +1,6 @@
 """HTTP served inside an event loop that others share."""
 
+import asyncio
 import socket
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ class Server(uvicorn.Server):
 
 
 def make_server(app: ASGIApp, settings: HttpSettings, stop_timeout_s: int) -> Server:
-    """Return a server; `serve(sockets=[listener])` runs it until `should_exit` is set."""
+    """Return a server for `serve`; when stopped, requests have `stop_timeout_s` to end."""
     config = uvicorn.Config(
         app,
         http=bounded_protocol(settings),
@@ -38,6 +39,17 @@ def make_server(app: ASGIApp, settings: HttpSettings, stop_timeout_s: int) -> Se
         timeout_graceful_shutdown=stop_timeout_s,
     )
     return Server(config)
+
+
+async def serve(server: Server, listener: socket.socket) -> None:
+    """Serve until cancelled; then requests in hand are finished before this ends."""
+    task = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        server.should_exit = True
+        await task
+        raise
 
 
 def listen(settings: HttpSettings) -> socket.socket:

@@ -23,7 +23,7 @@ class ProcessSettings(BaseSettings):
     database_connections_max: int = Field(default=8, ge=2, le=200)
     migrate: bool = Field(default=True, description="bring the database up to date before running")
     start_timeout_s: int = Field(default=60, ge=1, description="how long to wait for PostgreSQL")
-    stop_timeout_s: int = Field(default=10, ge=1, description="how long requests may end")
+    stop_timeout_s: int = Field(default=10, ge=1, le=20, description="time that requests have")
 
 
 class HttpSettings(BaseSettings):
