@@ -19,7 +19,7 @@ class Databases:
 
     def __init__(self, admin_url: str) -> None:
         self._admin_url = admin_url
-        self._token = f"test_{secrets.token_hex(3)}"
+        self.token = f"test_{secrets.token_hex(3)}"
         self._password = secrets.token_hex(16)
         self._numbers = count(1)
         self._migrated: set[str] = set()
@@ -39,7 +39,7 @@ class Databases:
 
     def create_empty(self, name: str) -> str:
         """Return the URL of a new database without tables, as its own role."""
-        role = f"{self._token}_{name}"
+        role = f"{self.token}_{name}"
         self._create_role(role)
         self._execute("CREATE DATABASE {} OWNER {}", role, role)
         self._made.add(role)
@@ -59,7 +59,7 @@ class Databases:
             self._execute("DROP ROLE IF EXISTS {}", role)
 
     def _migrated_template(self, package: str) -> str:
-        name = f"{self._token}_{package}"
+        name = f"{self.token}_{package}"
         if package not in self._migrated:
             migrate(self.create_empty(package), package)
             self._migrated.add(package)
