@@ -111,11 +111,17 @@ class Hub:
         try:
             async with asyncio.TaskGroup() as group:
                 for name, loop in self._loops(broker, feed):
-                    group.create_task(_forever(name, loop), name=name)
+                    group.create_task(self._guard(name, loop), name=name)
         finally:
-            self._watch.stop_within(STOP_WITHIN_S)
             await self._close(broker, feed)
             self._watch.end()
+
+    async def _guard(self, name: str, loop: Awaitable[object]) -> None:
+        """Run a loop; from the end of the first one the process has STOP_WITHIN_S left."""
+        try:
+            await _forever(name, loop)
+        finally:
+            self._watch.stop_within(STOP_WITHIN_S)
 
     def asyncapi(self, version: str) -> Json:
         """Return the AsyncAPI document of the service as JSON values."""
