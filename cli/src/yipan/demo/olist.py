@@ -80,7 +80,6 @@ def _order(chance: random.Random, row: Row, seller_id: str, files: Files) -> Sto
         "currency": "BRL",
         "placed_at": placed_at.isoformat(),
         "lines": [_line(item) for item in items],
-        "freight_minor": sum(minor(item["freight_value"]) for item in items),
         "total_minor": _paid_minor(row, files),
         "payments": _payments(row, files) if row["order_approved_at"] else [],
         "consumer": {

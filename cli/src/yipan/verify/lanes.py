@@ -2,9 +2,14 @@
 
 from collections.abc import Mapping
 
+import psycopg
+
 from contracts.topics import TOPICS
 from yipan.verify.databases import Databases
 from yipan.verify.report import Check
+
+Lanes = dict[tuple[str, int], int]
+"""The last sequence by topic and partition."""
 
 READS: Mapping[str, frozenset[str]] = {
     "directory": frozenset(),
@@ -78,6 +83,29 @@ def check_set_aside(databases: Databases) -> Check:
     return check
 
 
+def at_rest(urls: Mapping[str, str]) -> bool:
+    """Tell whether everything that was published is applied, and nothing is unpublished.
+
+    The databases are read one after the other, so two looks must find the same last events. A
+    database that is away is not at rest.
+    """
+    try:
+        first, second = _look(urls), _look(urls)
+    except psycopg.OperationalError:
+        return False
+    return first == second and first[0] == 0
+
+
+def _look(urls: Mapping[str, str]) -> tuple[int, Lanes]:
+    with Databases(urls) as databases:
+        unsent = sum(
+            events
+            for name in databases.names
+            for events in databases.totals(name, _UNSENT).values()
+        )
+        return backlog(databases) + unsent, _published(databases)
+
+
 def backlog(databases: Databases) -> int:
     """Return how many events are committed and not yet applied, summed over their readers."""
     published = _published(databases)
@@ -92,8 +120,8 @@ def backlog(databases: Databases) -> int:
     return behind
 
 
-def _published(databases: Databases) -> dict[tuple[str, int], int]:
-    published: dict[tuple[str, int], int] = {}
+def _published(databases: Databases) -> Lanes:
+    published: Lanes = {}
     for writer in databases.names:
         published |= databases.totals(writer, _OUTBOUND)
     return published
