@@ -274,7 +274,7 @@ class StockMachine(RuleBasedStateMachine):
         rows = [
             row
             for row in self.reservations.values()
-            if row.parcel_id in parcel_ids or voided.get(row.order_id) == row.attempt
+            if row.parcel_id in parcel_ids or (row.order_id, row.attempt) in voided
         ]
         keys = decide.keys_to_fulfil(facts, rows)
         stock = {key: self.stock[key] for key in keys if key in self.stock}

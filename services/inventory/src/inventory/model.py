@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
@@ -176,8 +177,7 @@ class PutAwayLine:
 class Decision:
     """What to store and what to say about it.
 
-    `stock` holds the levels that changed, `reservations` the rows that are new or changed,
-    `fences` the highest attempt dealt with of each order.
+    `stock` holds the levels that changed, `reservations` the rows that are new or changed.
     """
 
     stock: Mapping[StockKey, StockLevel]
@@ -201,6 +201,22 @@ class Command:
     cause: Cause
     content: str
     content_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EarlierCommand:
+    """A command of the same id that was carried out before, and what it was answered."""
+
+    content_hash: bytes
+    answer: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedMovement:
+    """A row of the stock ledger and when it was written."""
+
+    movement: Movement
+    recorded_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

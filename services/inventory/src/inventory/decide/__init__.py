@@ -11,8 +11,9 @@ from inventory.decide.fulfil import (
 )
 from inventory.decide.holdings import state_of
 from inventory.decide.reserve import (
+    attempts_of,
+    highest_attempts,
     keys_to_reserve,
-    latest_attempts,
     reservation_id,
     reserve,
 )
@@ -20,11 +21,12 @@ from inventory.decide.reserve import (
 __all__ = [
     "FulfilmentEvent",
     "adjust",
+    "attempts_of",
     "contradiction",
     "fulfil",
+    "highest_attempts",
     "keys_to_fulfil",
     "keys_to_reserve",
-    "latest_attempts",
     "parcels_of",
     "put_away",
     "receive",

@@ -57,16 +57,13 @@ def parcels_of(facts: Sequence[Fact[FulfilmentEvent]]) -> set[str]:
     return parcel_ids
 
 
-def voided_attempts(facts: Sequence[Fact[FulfilmentEvent]]) -> dict[str, int]:
-    """Return the highest voided attempt of each order among the facts."""
-    attempts: dict[str, int] = {}
-    for fact in facts:
-        match fact.event:
-            case OrderCancelled(order_id=order_id, voided_attempt=attempt) if attempt:
-                attempts[order_id] = max(attempt, attempts.get(order_id, 0))
-            case _:
-                pass
-    return attempts
+def voided_attempts(facts: Sequence[Fact[FulfilmentEvent]]) -> set[tuple[str, int]]:
+    """Return the order and attempt of each plan that the facts void."""
+    return {
+        (fact.event.order_id, fact.event.voided_attempt)
+        for fact in facts
+        if isinstance(fact.event, OrderCancelled) and fact.event.voided_attempt
+    }
 
 
 def keys_to_fulfil(

@@ -1,7 +1,7 @@
 """May an attempt have its stock? All parcels of it or none, in arrival order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from contracts.event import Event
@@ -34,12 +34,14 @@ def keys_to_reserve(facts: Sequence[Fact[OrderRouted]]) -> set[StockKey]:
     }
 
 
-def latest_attempts(events: Sequence[OrderRouted]) -> dict[str, int]:
-    """Return the highest attempt of each order among the events."""
-    attempts: dict[str, int] = {}
-    for event in events:
-        attempts[event.order_id] = max(event.attempt, attempts.get(event.order_id, 0))
-    return attempts
+def attempts_of(facts: Sequence[Fact[OrderRouted]]) -> set[tuple[str, int]]:
+    """Return the order and attempt of each plan."""
+    return {(fact.event.order_id, fact.event.attempt) for fact in facts}
+
+
+def highest_attempts(attempts: Collection[tuple[str, int]]) -> dict[str, int]:
+    """Return the highest attempt of each order, in the order in which they are to be locked."""
+    return dict(sorted(attempts))
 
 
 def reserve(
