@@ -13,7 +13,7 @@ DESTINATIONS_REMEMBERED_MAX = 4_096
 
 
 def destination_of(order: Order, reference: Reference) -> Destination:
-    """Return which nodes may serve the place of an order; remembered per place, service, currency."""
+    """Return which nodes may serve an order; remembered per place, service and currency."""
     place = order.place
     key = (
         place.region_code,

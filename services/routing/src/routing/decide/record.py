@@ -56,6 +56,6 @@ def _row(plan: Plan) -> tuple[object, ...]:
         plan.handling_minor,
         plan.split_minor,
         plan.late_minor,
-        plan.distance_m,
-        plan.tie,
+        plan.rank[3],
+        plan.rank[4],
     )

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from operator import attrgetter
+from typing import NamedTuple
 from zlib import crc32
 
 from contracts.values import LinePart
 from routing.decide.freight import freight_minor
 from routing.decide.workdays import Slot
 from routing.model.world import Leg, Policy
+
+_rank = attrgetter("rank")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,8 @@ class Candidate:
     stock: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+# Named tuples, not dataclasses: one of each is made for every node that could ship every order.
+class Draft(NamedTuple):
     """One parcel of a plan; `units` stand in the order of what is wanted."""
 
     leg: Leg
@@ -40,41 +44,39 @@ class Draft:
     freight_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """Parcels with the terms they are compared by."""
+class Plan(NamedTuple):
+    """Parcels with the terms they are compared by.
 
+    Of two `rank`s the lower is better: more units, better tier, less cost, shorter way, then a tie
+    that spreads by a hash of the order's id and the nodes.
+    """
+
+    rank: tuple[int, int, int, int, int, tuple[str, ...]]
     drafts: tuple[Draft, ...]
-    covered_units: int
-    tier: int
     freight_minor: int
     handling_minor: int
     split_minor: int
     late_minor: int
-    distance_m: int
-    tie: int
+
+    @property
+    def covered_units(self) -> int:
+        """Units of all lines that the plan ships."""
+        return -self.rank[0]
+
+    @property
+    def tier(self) -> int:
+        """The worst tier of its nodes."""
+        return self.rank[1]
 
     @property
     def cost_minor(self) -> int:
         """The terms that are money, summed."""
-        return self.freight_minor + self.handling_minor + self.split_minor + self.late_minor
+        return self.rank[2]
 
     @property
     def node_ids(self) -> tuple[str, ...]:
         """Who ships."""
-        return tuple(draft.leg.node.node_id for draft in self.drafts)
-
-    @property
-    def rank(self) -> tuple[int | tuple[str, ...], ...]:
-        """Lower is better: more units, better tier, less cost, shorter way, then a spread tie."""
-        return (
-            -self.covered_units,
-            self.tier,
-            self.cost_minor,
-            self.distance_m,
-            self.tie,
-            self.node_ids,
-        )
+        return self.rank[5]
 
 
 def search(
@@ -89,8 +91,8 @@ def search(
     for index, candidate in enumerate(candidates):
         units = fill(wanted, candidate.stock)
         if any(units):
-            plans[index] = score(order_id, wanted, [(candidate, units)], policy)
-    singles = sorted(plans.values(), key=lambda plan: plan.rank)
+            plans[index] = score_single(order_id, wanted, candidate, units, policy)
+    singles = sorted(plans.values(), key=_rank)
     wanted_units = sum(want.quantity_units for want in wanted)
     if len(singles) < 2 or wanted_units < 2 or policy.parcels_max < 2:
         return singles
@@ -102,10 +104,13 @@ def search(
             continue
         shares = allocate(wanted, combination)
         if all(any(units) for units in shares):
-            plan = score(order_id, wanted, list(zip(combination, shares, strict=True)), policy)
-            found.append(plan)
-            best = min(best, plan, key=lambda each: each.rank)
-    return sorted(found, key=lambda plan: plan.rank)
+            parcels = [
+                score_single(order_id, wanted, candidate, units, policy)
+                for candidate, units in zip(combination, shares, strict=True)
+            ]
+            found.append(join(parcels, order_id, policy))
+            best = min(best, found[-1], key=_rank)
+    return sorted(found, key=_rank)
 
 
 def fill(wanted: Sequence[Wanted], stock: Mapping[str, int]) -> tuple[int, ...]:
@@ -136,29 +141,49 @@ def allocate(wanted: Sequence[Wanted], combination: Sequence[Candidate]) -> list
     return [tuple(units) for units in shares]
 
 
-def score(
+def score_single(
     order_id: str,
     wanted: Sequence[Wanted],
-    shares: Sequence[tuple[Candidate, tuple[int, ...]]],
+    candidate: Candidate,
+    units: tuple[int, ...],
     policy: Policy,
 ) -> Plan:
-    """Return a plan with its terms; ties fall by a hash of the order's id, so that they spread."""
-    drafts: list[Draft] = []
-    for candidate, units in shares:
-        weight_g = sum(want.weight_g * count for want, count in zip(wanted, units, strict=True))
-        charge_minor = freight_minor(candidate.leg.rate, weight_g)
-        drafts.append(Draft(candidate.leg, candidate.slot, units, charge_minor))
+    """Return the plan in which one node ships units of each line."""
+    node, rate, distance_m = candidate.leg.node, candidate.leg.rate, candidate.leg.distance_m
+    weight_g = 0
+    for want, count in zip(wanted, units, strict=True):
+        weight_g += want.weight_g * count
+    charge_minor = freight_minor(rate, weight_g)
+    late_minor = policy.late_day_minor * candidate.slot.late_days
+    cost_minor = charge_minor + node.handling_minor + late_minor
+    tie = crc32(f"{order_id}/{node.node_id}".encode())
     return Plan(
-        drafts=tuple(drafts),
-        covered_units=sum(sum(draft.units) for draft in drafts),
-        tier=max(draft.leg.node.tier for draft in drafts),
-        freight_minor=sum(draft.freight_minor for draft in drafts),
-        handling_minor=sum(draft.leg.node.handling_minor for draft in drafts),
-        split_minor=policy.split_minor * (len(drafts) - 1),
-        late_minor=policy.late_day_minor * max(draft.slot.late_days for draft in drafts),
-        distance_m=sum(draft.leg.distance_m for draft in drafts),
-        tie=crc32("/".join([order_id, *(d.leg.node.node_id for d in drafts)]).encode()),
+        (-sum(units), node.tier, cost_minor, distance_m, tie, (node.node_id,)),
+        (Draft(candidate.leg, candidate.slot, units, charge_minor),),
+        charge_minor,
+        node.handling_minor,
+        0,
+        late_minor,
     )
+
+
+def join(singles: Sequence[Plan], order_id: str, policy: Policy) -> Plan:
+    """Return the plan of several parcels, each given as the plan of its own node."""
+    split_minor = policy.split_minor * (len(singles) - 1)
+    late_minor = max(single.late_minor for single in singles)
+    freight = sum(single.freight_minor for single in singles)
+    handling_minor = sum(single.handling_minor for single in singles)
+    node_ids = tuple(single.node_ids[0] for single in singles)
+    rank = (
+        sum(single.rank[0] for single in singles),
+        max(single.tier for single in singles),
+        freight + handling_minor + split_minor + late_minor,
+        sum(single.rank[3] for single in singles),
+        crc32("/".join([order_id, *node_ids]).encode()),
+        node_ids,
+    )
+    drafts = tuple(single.drafts[0] for single in singles)
+    return Plan(rank, drafts, freight, handling_minor, split_minor, late_minor)
 
 
 def _room(want: Wanted, stock: Mapping[str, int]) -> int:

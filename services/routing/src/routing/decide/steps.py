@@ -24,7 +24,7 @@ from routing.decide.cancel import with_parcel
 from routing.decide.contents import goods_of, line_units, parts_of
 from routing.decide.plans import merge_exclusions
 from routing.model.commands import Action, AnswerCancel, Command, Pick, Reject, Return, Ship
-from routing.model.fulfilment import Exclusion, Execution, Negotiation, Order, Parcel
+from routing.model.fulfilment import Decision, Exclusion, Execution, Negotiation, Order, Parcel
 
 SYSTEM_ACTOR = "routing"
 
@@ -69,7 +69,7 @@ def conflict(order: Order, parcel: Parcel, command: Command, at: datetime) -> Ap
     return Applied(with_parcel(order, shipped), shipped, (event,))
 
 
-def time_out(orders: Iterable[Order], now: datetime) -> tuple[tuple[Order, ...], tuple[Event, ...]]:
+def time_out(orders: Iterable[Order], now: datetime) -> Decision:
     """Take back offers that nobody accepted in time; silence about a cancellation refuses it."""
     changed: list[Order] = []
     events: list[Event] = []
@@ -81,7 +81,7 @@ def time_out(orders: Iterable[Order], now: datetime) -> tuple[tuple[Order, ...],
                 current = applied.order
                 events += applied.events
         changed.append(current)
-    return tuple(changed), tuple(events)
+    return Decision(tuple(changed), tuple(events))
 
 
 def _time_out(order: Order, parcel: Parcel, now: datetime) -> Applied:
