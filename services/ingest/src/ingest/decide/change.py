@@ -180,6 +180,9 @@ def _pay(
     if any(other.payment_id == payment.payment_id for other in recorded):
         detail = f"payment {payment.payment_id} is recorded with other content"
         return Answered("conflict", "id_used", detail)
+    if payment.currency != pooled.order.currency:
+        detail = f"the order is in {pooled.order.currency}, not {payment.currency}"
+        return Answered("invalid", "currency", detail)
     if pooled.accepted_at is not None or pooled.cancelled_at is not None:
         return _late_payment(pooled, payment)
     decision.payments.append((pooled.order_id, payment))

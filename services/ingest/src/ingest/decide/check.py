@@ -109,6 +109,10 @@ def _amounts(order: Order, recorded: Sequence[Payment]) -> Iterator[Complaint]:
     elif order.total_minor == 0 and not all(line.gift for line in order.lines):
         yield Complaint(Reason.AMOUNT_INVALID, "it costs nothing and not all lines are gifts")
     payments = payments_of(order, recorded)
+    for payment in payments:
+        if payment.currency != order.currency:
+            detail = f"payment {payment.payment_id} is in {payment.currency}"
+            yield Complaint(Reason.CURRENCY_MISMATCH, detail)
     paid_minor = sum(payment.amount_minor for payment in payments)
     short = order.paid_at is not None and bool(payments) and paid_minor != order.total_minor
     if short or paid_minor > order.total_minor:

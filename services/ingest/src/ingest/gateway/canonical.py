@@ -133,7 +133,7 @@ class CanonicalOrder(Part):
             lines=[_line(line) for line in self.lines],
             freight_minor=self.freight_minor,
             total_minor=self.total_minor,
-            payments=[payment_of(payment) for payment in self.payments],
+            payments=[_payment(payment, self.currency) for payment in self.payments],
             region_code=self.place.region_code,
             latitude=rounded(self.place.latitude),
             longitude=rounded(self.place.longitude),
@@ -162,9 +162,10 @@ def rounded(degrees: float | None) -> float | None:
     return None if degrees is None else round(degrees, 2)
 
 
-def payment_of(payment: CanonicalPayment) -> Payment:
-    """Return a payment as the pool keeps it."""
-    return Payment(payment.payment_id, payment.amount_minor, payment.paid_at, payment.method)
+def _payment(payment: CanonicalPayment, currency: str) -> Payment:
+    return Payment(
+        payment.payment_id, payment.amount_minor, currency, payment.paid_at, payment.method
+    )
 
 
 def _line(line: CanonicalLine) -> Line:

@@ -41,10 +41,11 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Payment:
-    """Money that the channel says it took, in minor units of the order's currency."""
+    """Money that the channel says it took, in minor units of `currency`, the order's."""
 
     payment_id: str
     amount_minor: int
+    currency: str
     paid_at: datetime
     method: str = ""
 

@@ -23,9 +23,8 @@ from ingest.model.pool import (
 from ingest.store.columns import columns, from_json
 
 # Sorted, so that batches with orders in common cannot deadlock.
-LOCK_ORDERS = """
-SELECT * FROM pool_order WHERE order_id = ANY($1::text[]) ORDER BY order_id FOR UPDATE
-"""
+LOAD_ORDERS = "SELECT * FROM pool_order WHERE order_id = ANY($1::text[]) ORDER BY order_id"
+LOCK_ORDERS = LOAD_ORDERS + " FOR UPDATE"
 LOAD_CONSUMERS = "SELECT * FROM order_consumer WHERE order_id = ANY($1::text[])"
 LOAD_LINES = "SELECT * FROM order_line WHERE order_id = ANY($1::text[]) ORDER BY order_id, line_id"
 LOAD_HOLDS = """
@@ -58,8 +57,15 @@ CommandKey: TypeAlias = tuple[str, str, str]
 
 async def lock_orders(tx: Transaction, order_ids: Collection[str]) -> dict[str, Pooled]:
     """Return the orders that exist, locked. What does not exist cannot be locked: see `save`."""
-    ids = sorted(set(order_ids))
-    rows = await tx.fetch(LOCK_ORDERS, ids)
+    return await _complete(tx, await tx.fetch(LOCK_ORDERS, sorted(set(order_ids))))
+
+
+async def load_orders(tx: Transaction, order_ids: Collection[str]) -> dict[str, Pooled]:
+    """Return the orders that exist, for reading."""
+    return await _complete(tx, await tx.fetch(LOAD_ORDERS, sorted(set(order_ids))))
+
+
+async def _complete(tx: Transaction, rows: Sequence[asyncpg.Record]) -> dict[str, Pooled]:
     if not rows:
         return {}
     found = [row["order_id"] for row in rows]
@@ -198,6 +204,7 @@ def _payment(row: asyncpg.Record) -> Payment:
     return Payment(
         payment_id=row["payment_id"],
         amount_minor=row["amount_minor"],
+        currency=row["currency"],
         paid_at=row["paid_at"],
         method=row["method"],
     )

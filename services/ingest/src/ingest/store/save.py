@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from backbone import Transaction
-from ingest.model.pool import Decision, Pooled
+from ingest.model.pool import Decision, Pooled, TimelineEntry
 from ingest.store.columns import columns, to_json
 
 Rows: TypeAlias = Sequence[Sequence[Any]]
@@ -95,7 +95,8 @@ WHERE order_id = u.a AND hold_id = u.b AND lifted_at IS NULL
 """
 SAVE_PAYMENTS = """
 INSERT INTO order_payment
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::timestamptz[])
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[],
+                     $6::timestamptz[])
 ON CONFLICT (order_id, payment_id) DO NOTHING
 """
 SAVE_PARKED = """
@@ -166,7 +167,14 @@ async def save(tx: Transaction, decision: Decision, now: datetime) -> None:
         for each in decision.raw_inputs.values()
     ]
     await _run(tx, SAVE_RAW, sorted(raw), 7, now)
-    timeline = [
+    await save_timeline(tx, decision.timeline, now)
+    alarms = sorted({(alarm.kind, alarm.subject) for alarm in decision.alarms})
+    await _run(tx, RAISE_ALARMS, alarms, 2, now)
+
+
+async def save_timeline(tx: Transaction, entries: Sequence[TimelineEntry], now: datetime) -> None:
+    """Add to the story of orders, in the given order."""
+    rows = [
         (
             each.order_id,
             each.occurred_at,
@@ -175,11 +183,9 @@ async def save(tx: Transaction, decision: Decision, now: datetime) -> None:
             each.event_id,
             to_json(each.detail),
         )
-        for each in decision.timeline
+        for each in entries
     ]
-    await _run(tx, SAVE_TIMELINE, timeline, 6, now)
-    alarms = sorted({(alarm.kind, alarm.subject) for alarm in decision.alarms})
-    await _run(tx, RAISE_ALARMS, alarms, 2, now)
+    await _run(tx, SAVE_TIMELINE, rows, 6, now)
 
 
 async def _save_orders(tx: Transaction, orders: Sequence[Pooled], now: datetime) -> None:
@@ -227,10 +233,10 @@ async def _save_changes(tx: Transaction, decision: Decision, now: datetime) -> N
     await _run(tx, SAVE_HOLDS, holds, 8)
     await _run(tx, LIFT_HOLDS, decision.lifted, 3, now)
     payments = [
-        (order_id, each.payment_id, each.amount_minor, each.method, each.paid_at)
+        (order_id, each.payment_id, each.amount_minor, each.currency, each.method, each.paid_at)
         for order_id, each in decision.payments
     ]
-    await _run(tx, SAVE_PAYMENTS, payments, 5)
+    await _run(tx, SAVE_PAYMENTS, payments, 6)
     parked = [
         (each.order_id, str(each.kind), each.command_id, to_json(each.content), each.parked_at)
         for each in decision.parked

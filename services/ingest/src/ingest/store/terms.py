@@ -1,6 +1,7 @@
 """The directory's entries as this service keeps them, each replaced by a higher version alone."""
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 import asyncpg
 
@@ -211,3 +212,8 @@ def _article(row: asyncpg.Record) -> Article:
         currency=row["currency"],
         parts=from_json(row["parts"], tuple[LinePart, ...]),
     )
+
+
+async def clear_alarms(tx: Transaction, entries: Collection[str], now: datetime) -> None:
+    """Clear the alarms about listings that are there now."""
+    await tx.execute(CLEAR_ALARMS, sorted(entries), now)

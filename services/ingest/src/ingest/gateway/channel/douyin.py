@@ -152,7 +152,7 @@ def _deliveries(envelope: _Envelope, message: _Message) -> Iterator[Delivery]:
     if message.tag == TRADE_CANCELLED:
         yield notice.cancelled(trade.p_id, trade.cancel_reason or "cancelled", raw)
     elif message.tag == TRADE_PAID:
-        payment = Payment(trade.p_id, trade.pay_amount, _instant(trade.pay_time))
+        payment = Payment(trade.p_id, trade.pay_amount, "CNY", _instant(trade.pay_time))
         yield notice.paid(trade.p_id, payment, raw)
     else:
         detail = "the message carries no order detail"

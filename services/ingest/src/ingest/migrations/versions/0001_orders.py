@@ -171,6 +171,7 @@ CREATE TABLE order_payment (
     order_id text NOT NULL,
     payment_id text NOT NULL,
     amount_minor bigint NOT NULL,
+    currency text NOT NULL,
     method text NOT NULL,
     paid_at timestamptz NOT NULL,
     PRIMARY KEY (order_id, payment_id)
