@@ -55,6 +55,9 @@ def demo(
         try:
             supervisor.wait_ready(place, process)
             result = performance.perform(place, story, kill_every_s=kill_every, seed=seed)
+        except performance.StoryStuckError as error:
+            errors.print(f"{error}; the logs are in {place.logs}")
+            raise typer.Exit(Exit.FAILED) from error
         finally:
             if not keep:
                 process.stop(signal.SIGTERM, running_commands.STOP_TIMEOUT_S)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 from rich.progress import track
@@ -36,10 +37,23 @@ FileArgument = Annotated[
 
 
 @app.command()
-def reference(file: FileArgument, home: HomeOption, as_json: JsonOption = False) -> None:
+def reference(
+    file: FileArgument,
+    home: HomeOption,
+    section: Annotated[
+        str | None, typer.Option(help="What a CSV file holds: goods, nodes, listings, …")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
     """Load parties, goods, nodes, shops, listings and agreements (YAML or CSV): all or nothing."""
+    is_csv = file.suffix.lower() == ".csv"
+    if is_csv and section is None:
+        errors.print("a CSV file needs --section, the name of what it holds")
+        raise typer.Exit(Exit.USAGE)
+    path = f"/load?section={quote(section)}" if is_csv and section else "/load"
+    content_type = "text/csv" if is_csv else "application/yaml"
     with reported(), Services(_urls(home)) as services:
-        answer = services.upload("directory", "/load", file)
+        answer = services.send("directory", path, file.read_bytes(), content_type)
     if as_json:
         print_json(answer)
     else:

@@ -16,8 +16,11 @@ from yipan.commands.context import (
     reported,
     running,
 )
+from yipan.demo.summary import checks_table
 from yipan.http import Services
 from yipan.topics import TopicReport, TopicState
+from yipan.verify import reconcile
+from yipan.verify.databases import Databases
 
 
 def order(
@@ -29,12 +32,28 @@ def order(
     urls = {name: service.url for name, service in running(home).services.items()}
     with reported(), Services(urls, patience_s=0) as services:
         found = services.get("ingest", f"/orders/{order_id}")
-        timeline = services.get("ingest", f"/orders/{order_id}/timeline")
+        timeline = list(services.pages("ingest", f"/orders/{order_id}/timeline"))
     if as_json:
         print_json({"order": found, "timeline": timeline})
         return
     out.print(_order_table(found))
     out.print(_timeline_table(timeline))
+
+
+def verify(home: HomeOption, as_json: JsonOption = False) -> None:
+    """Compare the books of all services with each other; status 1 when anything differs.
+
+    Exact when nothing is under way; otherwise run it again.
+    """
+    urls = {name: service.database_url for name, service in running(home).services.items()}
+    with reported(), Databases(urls) as databases:
+        report = reconcile(databases)
+    if as_json:
+        print_json(report)
+    else:
+        out.print(checks_table(report))
+    if report.differences:
+        raise typer.Exit(Exit.FAILED)
 
 
 def topics(
@@ -82,5 +101,29 @@ def _topic_table(reports: list[TopicReport]) -> Table:
             str(each.topic.partitions),
             events or "any",
             each.state,
+        )
+    return table
+
+
+def _order_table(found: dict[str, Any]) -> Table:
+    title = f"order {found['order_number']} of {found['shop_id']}: {found['status']}"
+    names = [name for name in found["counters"] if any(_counted(found, name))]
+    table = Table("line", "article", *(name.removesuffix("_units") for name in names), title=title)
+    for line in found["lines"]:
+        units = (str(line["counters"][name]) for name in names)
+        table.add_row(line["line_id"], line["sku"], *units)
+    return table
+
+
+def _counted(found: dict[str, Any], name: str) -> list[int]:
+    return [line["counters"][name] for line in found["lines"]]
+
+
+def _timeline_table(timeline: list[dict[str, Any]]) -> Table:
+    table = Table("when", "who", "what", "detail", "event")
+    for entry in timeline:
+        detail = " ".join(f"{name}={value}" for name, value in entry["detail"].items())
+        table.add_row(
+            entry["occurred_at"], entry["actor"], entry["what"], detail, entry["event_id"] or ""
         )
     return table

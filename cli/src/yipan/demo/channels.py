@@ -25,7 +25,7 @@ class Channels:
             bodies = [order.body for order in orders[start : start + BULK_ORDERS]]
             answer = self._services.post("ingest", "/orders/bulk", {"orders": bodies})
             for result in answer["results"]:
-                self.done[f"order {result['outcome']}"] += 1
+                self.done[f"orders {result['state']}"] += 1
 
     def cancel(self, order: StoryOrder) -> None:
         """Ask to cancel everything of an order that is still open."""
@@ -37,28 +37,30 @@ class Channels:
         }
         self._ask(order, "cancellations", body)
 
-    def give_back(self, order: StoryOrder, return_id: str, lines: Sequence[Document]) -> bool:
-        """Announce that units of an order come back; tell whether ingest agreed."""
+    def give_back(self, order: StoryOrder, lines: Sequence[Document]) -> str | None:
+        """Announce that units of an order come back; return the return's id if ingest agreed."""
         body: Document = {
-            "return_id": return_id,
+            "request_id": derive_id("demo-return", order.number),
             "lines": list(lines),
             "reason": "not_as_expected",
             "requested_by": ACTOR,
         }
         return self._ask(order, "returns", body)
 
-    def _ask(self, order: StoryOrder, what: str, body: Document) -> bool:
+    def _ask(self, order: StoryOrder, what: str, body: Document) -> str | None:
+        """Return the id that a request has in all services; None when it was refused."""
         try:
-            self._services.post("ingest", f"/orders/{id_of(order)}/{what}", body)
+            answer = self._services.post("ingest", f"/orders/{id_of(order)}/{what}", body)
         except CallError as error:
             # A cancellation after the shipment and a return before the delivery are refused, as
             # they should be; anything else is a fault of the demo or of the service.
             if error.status != HTTPStatus.CONFLICT:
                 raise
             self.done[f"{what} refused"] += 1
-            return False
+            return None
         self.done[what] += 1
-        return True
+        subject_id: str = answer["subject_id"]
+        return subject_id
 
 
 def id_of(order: StoryOrder) -> str:

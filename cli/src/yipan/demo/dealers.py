@@ -2,10 +2,7 @@
 
 from collections import Counter
 
-from yipan.demo.story import Document
 from yipan.http import Services
-
-PAGE = 200
 
 
 class Dealers:
@@ -18,7 +15,8 @@ class Dealers:
 
     def top_up(self) -> int:
         """Pay what the waiting orders lack, and as much again; return how many dealers paid."""
-        waiting = [account for account in self._accounts() if account["waiting_orders"]]
+        accounts = self._services.pages("quota", "/accounts")
+        waiting = [account for account in accounts if account["waiting_orders"]]
         for account in waiting:
             account_id = account["account_id"]
             amount_minor = 2 * account["waiting_minor"] + max(-account["available_minor"], 0)
@@ -34,13 +32,3 @@ class Dealers:
             self.done["top-ups"] += 1
             self.done["topped up, minor units"] += amount_minor
         return len(waiting)
-
-    def _accounts(self) -> list[Document]:
-        accounts: list[Document] = []
-        query: dict[str, str | int] = {"limit": PAGE}
-        while True:
-            page = self._services.get("quota", "/accounts", **query)
-            accounts += page["items"]
-            if not page["next"]:
-                return accounts
-            query["after"] = page["next"]

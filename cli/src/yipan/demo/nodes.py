@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
+from zlib import crc32
 
 from contracts.ids import derive_id
 from yipan.demo.story import Document, Fate, Step
 from yipan.http import Services
 
 BULK_COMMANDS = 300
-PAGE = 200
-CARRIER = "courier-sf"
 
 _AFTER_ACCEPTANCE = (
     (Step.PICKED, "pick"),
@@ -39,10 +38,9 @@ class Nodes:
 
     services: Services
     fates: Mapping[str, Fate]
-    node_ids: Sequence[str]
+    carrier_id: str
     done: Counter[str] = field(default_factory=Counter[str])
     shipped: dict[str, list[Parcel]] = field(default_factory=dict[str, list[Parcel]])
-    _known: set[str] = field(default_factory=set[str])
     _rejected: Counter[str] = field(default_factory=Counter[str])
     _due: list[tuple[datetime, int, str, Parcel]] = field(
         default_factory=list[tuple[datetime, int, str, Parcel]]
@@ -50,18 +48,19 @@ class Nodes:
     _tie: count[int] = field(default_factory=count[int])
 
     def take_offers(self, begun_at: Mapping[str, datetime]) -> int:
-        """Accept or reject every new offer; return how many there were.
+        """Answer every new offer and every wish to take units out; return how many there were.
 
         What an accepted parcel leads to is due at the order's own times, and no earlier than when
         the order was placed.
         """
-        offers = [offer for node_id in self.node_ids for offer in self._offers(node_id)]
+        offers = self._list("released", "sent")
         commands = [self._answer(offer, begun_at) for offer in offers]
+        commands += [self._judge(asked) for asked in self._list("picked", "cancel_requested")]
         self._send(commands)
-        return len(offers)
+        return len(commands)
 
     def work_until(self, moment: datetime | None) -> int:
-        """Do everything that is due by a moment of the story (None: all); return how much it was."""
+        """Do all that is due by a moment of the story (None: ever); return how much it was."""
         commands: list[tuple[Document, Parcel]] = []
         while self._due and (moment is None or self._due[0][0] <= moment):
             due_at, _, action, parcel = heapq.heappop(self._due)
@@ -82,20 +81,16 @@ class Nodes:
         }
         self._send([(body, parcel)])
 
-    def _offers(self, node_id: str) -> list[Parcel]:
-        offers: list[Parcel] = []
-        query: dict[str, str | int] = {"state": "released", "limit": PAGE}
-        while True:
-            page = self.services.get("routing", f"/nodes/{node_id}/parcels", **query)
-            offers += [
-                _parcel(item) for item in page["items"] if item["parcel_id"] not in self._known
-            ]
-            if not page["next"]:
-                return offers
-            query["after"] = page["next"]
+    def _list(self, state: str, negotiation: str) -> list[Parcel]:
+        items = self.services.pages("routing", "/parcels", state=state, negotiation=negotiation)
+        return [_parcel(item) for item in items]
+
+    def _judge(self, parcel: Parcel) -> tuple[Document, Parcel]:
+        """Take units out of work that has begun at every second parcel, refuse at the others."""
+        answer = self._command(parcel, "answer_cancel", None)
+        return answer | {"accepted": crc32(parcel.parcel_id.encode()) % 2 == 0}, parcel
 
     def _answer(self, parcel: Parcel, begun_at: Mapping[str, datetime]) -> tuple[Document, Parcel]:
-        self._known.add(parcel.parcel_id)
         fate, placed_at = self.fates[parcel.order_id], begun_at[parcel.order_id]
         if self._rejected[parcel.order_id] < fate.rejections:
             self._rejected[parcel.order_id] += 1
@@ -105,30 +100,32 @@ class Nodes:
         return self._command(parcel, "accept", placed_at), parcel
 
     def _plan(self, parcel: Parcel, fate: Fate, placed_at: datetime) -> None:
+        ship_at = fate.ship_at or placed_at
+        due = {"pick": fate.pick_at or ship_at}
         for step, action in _AFTER_ACCEPTANCE:
             if step <= fate.last_step:
-                self._push(fate.ship_at or placed_at, action, parcel)
+                self._push(due.get(action, ship_at), action, parcel)
         if fate.last_step >= Step.DELIVERED:
             self._push(fate.deliver_at or placed_at, "deliver", parcel)
 
     def _push(self, due_at: datetime, action: str, parcel: Parcel) -> None:
         heapq.heappush(self._due, (due_at, next(self._tie), action, parcel))
 
-    def _command(self, parcel: Parcel, action: str, at: datetime) -> Document:
+    def _command(self, parcel: Parcel, action: str, at: datetime | None) -> Document:
         command: Document = {
             "parcel_id": parcel.parcel_id,
             "action": action,
             "attempt": parcel.attempt,
             "actor": f"demo-{parcel.node_id}",
-            "occurred_at": at.isoformat(),
+            "occurred_at": at.isoformat() if at else None,
         }
         match action:
             case "reject":
                 command["reason"] = "no_capacity"
             case "pick" if self._is_short(parcel):
-                command["lines"] = _one_unit_less(parcel.lines)
+                command["found"] = _one_unit_less(parcel.lines)
             case "ship":
-                command["carrier_id"] = CARRIER
+                command["carrier_id"] = self.carrier_id
                 command["waybill"] = derive_id("demo-waybill", parcel.parcel_id)[:18]
             case _:
                 pass
@@ -162,6 +159,10 @@ def _parcel(item: Document) -> Parcel:
 
 
 def _one_unit_less(lines: Sequence[Document]) -> list[Document]:
-    first, *others = lines
-    left = {**first, "quantity_units": first["quantity_units"] - 1}
+    first, *others = (_line(line["line_id"], line["quantity_units"]) for line in lines)
+    left = _line(first["line_id"], first["quantity_units"] - 1)
     return [line for line in (left, *others) if line["quantity_units"]]
+
+
+def _line(line_id: str, quantity_units: int) -> Document:
+    return {"line_id": line_id, "quantity_units": quantity_units}

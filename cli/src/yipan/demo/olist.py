@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from yipan.demo.olist_files import Files, Row, minor, moment, read
-from yipan.demo.olist_world import BRAND, accounts, directory, receipts
+from yipan.demo.olist_world import BRAND, COURIER, accounts, directory, receipts
 from yipan.demo.story import Document, Fate, Step, Story, StoryOrder
 
 REJECTED_RATE, SHORT_RATE = 0.03, 0.02
@@ -51,6 +51,7 @@ def tell(folder: Path, orders: int | None = None, seed: int = 1) -> Story:
     return Story(
         title=f"Olist, {len(told)} orders, seed {seed}",
         currency="BRL",
+        carrier_id=COURIER,
         directory=directory(prices, files),
         accounts=accounts(prices, told),
         receipts=receipts(chosen, files),

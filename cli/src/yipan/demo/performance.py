@@ -12,11 +12,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import count
+from zlib import crc32
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from contracts.ids import derive_id
 from yipan.demo import summary, world
 from yipan.demo.channels import Channels, id_of
 from yipan.demo.chaos import Chaos
@@ -51,7 +51,7 @@ class Performance:
         self.nodes = Nodes(
             services=services,
             fates={id_of(order): order.fate for order in story.orders},
-            node_ids=[node["node_id"] for node in story.directory["nodes"]],
+            carrier_id=story.carrier_id,
         )
         self._placed_at = {id_of(order): order.placed_at for order in story.orders}
         self._wishes: list[tuple[datetime, int, str, StoryOrder]] = []
@@ -94,10 +94,9 @@ class Performance:
     def _give_back(self, order: StoryOrder) -> None:
         """Return one unit of the order's first shipped parcel; every second one is damaged."""
         for parcel in self.nodes.shipped.get(id_of(order), ())[:1]:
-            return_id = derive_id("demo-return", order.number)
             line = {"line_id": parcel.lines[0]["line_id"], "quantity_units": 1}
-            if self.channels.give_back(order, return_id, [line]):
-                grade = "damaged" if int(return_id[0], 16) % 2 else "sellable"
+            if return_id := self.channels.give_back(order, [line]):
+                grade = "damaged" if crc32(order.number.encode()) % 2 else "sellable"
                 self.nodes.receive(parcel, return_id, [line | {"grade": grade}])
 
     def _finish(self) -> None:

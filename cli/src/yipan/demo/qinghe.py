@@ -31,6 +31,7 @@ _RATES = {
     "no_street": 0.002,
     "cancelled": 0.040,
     "cancelled_late": 0.008,
+    "picked_early": 0.300,
     "rejected": 0.030,
     "short": 0.015,
     "returned": 0.030,
@@ -49,6 +50,7 @@ def tell(orders: int = ORDERS_DEFAULT, seed: int = 1) -> Story:
     return Story(
         title=f"Qinghe 清禾, {orders} orders of October 2026, seed {seed}",
         currency="CNY",
+        carrier_id="courier-sf",
         directory=reference,
         accounts=_accounts(reference, told),
         receipts=_receipts(reference, told),
@@ -184,6 +186,7 @@ def _fate(chance: random.Random, at: datetime, body: Document) -> Fate:
     ship_at = at + timedelta(hours=chance.randrange(6, 40))
     deliver_at = ship_at + timedelta(hours=chance.randrange(20, 90))
     return Fate(
+        pick_at=at + timedelta(hours=1) if happens["picked_early"] else None,
         ship_at=ship_at,
         deliver_at=deliver_at,
         cancel_at=_cancel_at(happens, at, ship_at),

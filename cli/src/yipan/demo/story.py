@@ -25,11 +25,13 @@ class Step(IntEnum):
 class Fate:
     """What happens to an order after it was placed, in the story's own time.
 
-    `rejections` first offers are refused by their nodes; `short_pick` leaves one unit of the first
-    parcel behind. A cancellation comes at `cancel_at`, whatever the parcels have reached by then.
+    Picking begins at `pick_at` where that is before the shipment. `rejections` first offers are
+    refused by their nodes; `short_pick` leaves one unit of the first parcel behind. A cancellation
+    comes at `cancel_at`, whatever the parcels have reached by then.
     """
 
     last_step: Step = Step.DELIVERED
+    pick_at: datetime | None = None
     ship_at: datetime | None = None
     deliver_at: datetime | None = None
     cancel_at: datetime | None = None
@@ -81,6 +83,7 @@ class Story:
 
     title: str
     currency: str
+    carrier_id: str
     directory: Mapping[str, Sequence[Document]]
     accounts: Sequence[LimitAccount]
     receipts: Sequence[Receipt]

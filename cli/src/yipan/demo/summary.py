@@ -12,14 +12,14 @@ from yipan.demo.story import Story
 from yipan.verify.databases import Databases, Row
 from yipan.verify.report import Report
 
-TOP = 5
 LISTED_MAX = 50
 Section = tuple[Row, ...]
 
 _QUERIES: Mapping[str, tuple[str, str]] = {
     "orders by state": (
         "ingest",
-        "SELECT status, count(*) FROM pool_order WHERE content IS NOT NULL GROUP BY 1 ORDER BY 2 DESC",
+        """SELECT status, count(*) FROM pool_order WHERE content IS NOT NULL
+           GROUP BY 1 ORDER BY 2 DESC""",
     ),
     "quarantined, by reason": (
         "ingest",
@@ -43,8 +43,8 @@ _QUERIES: Mapping[str, tuple[str, str]] = {
     ),
     "top parties by earned money": (
         "settlement",
-        f"""SELECT party_id, sum(settled_minor)::bigint AS earned FROM share
-            GROUP BY 1 ORDER BY 2 DESC LIMIT {TOP}""",
+        """SELECT party_id, sum(settled_minor)::bigint AS earned FROM share
+           GROUP BY 1 ORDER BY 2 DESC LIMIT 5""",
     ),
     "limits used": (
         "quota",
@@ -136,7 +136,7 @@ def tables(result: Result) -> list[Table]:
         _money(found),
         *([_pairs("killed with SIGKILL", result.kills)] if result.kills else []),
         _costs(result),
-        _checks(result.report),
+        checks_table(result.report),
     ]
 
 
@@ -180,7 +180,8 @@ def _costs(result: Result) -> Table:
     return table
 
 
-def _checks(report: Report) -> Table:
+def checks_table(report: Report) -> Table:
+    """Return what the reconciler found as a table to print."""
     title = f"verify: {report.differences} differences in {report.compared:,} comparisons"
     table = Table("check", "compared", "differences", "examples", title=title, title_justify="left")
     for check in report.checks:

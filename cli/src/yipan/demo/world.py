@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
+
 from yipan.demo.story import Document, Story
 from yipan.http import Services
 
 BULK_ROWS = 2_000
-LOAD_ROWS = 1_000
+LOAD_ROWS = 500
 """How many directory entries go into one load, in the order in which they refer to each other."""
 
 SECTIONS = ("legal_entities", "parties", "goods", "nodes", "agreements", "shops", "listings")
@@ -15,7 +17,9 @@ SECTIONS = ("legal_entities", "parties", "goods", "nodes", "agreements", "shops"
 def build(services: Services, story: Story) -> None:
     """Load everything; repeating it changes nothing."""
     for document in _documents(story.directory):
-        services.post("directory", "/load", document)
+        # JSON is YAML too.
+        content = msgspec.json.encode(document)
+        services.send("directory", "/load", content, "application/yaml")
     _limits(services, story)
     for number, rows in enumerate(_chunks(_receipt_lines(story), BULK_ROWS)):
         body = {"receipt_id": f"demo-opening-{number}", "lines": rows}
