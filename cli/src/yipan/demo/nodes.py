@@ -45,7 +45,7 @@ class Nodes:
     _due: list[tuple[datetime, int, str, Parcel]] = field(
         default_factory=list[tuple[datetime, int, str, Parcel]]
     )
-    _tie: count[int] = field(default_factory=count[int])
+    _tie: "count[int]" = field(default_factory=count)
 
     def take_offers(self, begun_at: Mapping[str, datetime]) -> int:
         """Answer every new offer and every wish to take units out; return how many there were.
@@ -159,7 +159,7 @@ def _parcel(item: Document) -> Parcel:
 
 
 def _one_unit_less(lines: Sequence[Document]) -> list[Document]:
-    first, *others = (_line(line["line_id"], line["quantity_units"]) for line in lines)
+    first, *others = (_line(line["line_id"], line["content_units"]) for line in lines)
     left = _line(first["line_id"], first["quantity_units"] - 1)
     return [line for line in (left, *others) if line["quantity_units"]]
 
