@@ -1,10 +1,10 @@
 """The rules of order limits, without a database or a broker."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from contracts.event import Event
 from contracts.fulfilments import (

@@ -2,12 +2,12 @@
 
 # ruff: noqa: D102 - the names of rules and invariants say it
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from msgspec.structs import replace
 
 from contracts.fulfilments import OrderCancelled, ParcelReturned, ParcelShipped, ReturnedLine
 from contracts.orders import OrderAccepted, OrderLine, Scenario

@@ -1,15 +1,19 @@
-"""The words of this service: accounts, limits, holds and the entries that changed them."""
+"""The words of this service: accounts, limits, holds and the entries that changed them.
+
+They are msgspec structs, because some are made for every order: a frozen dataclass takes five
+times as long.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from msgspec import Struct
 
 from contracts.event import Event
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True, gc=False):
     """What one dealer may order, in minor units of `currency`; locked while it is decided upon.
 
     `settled_minor` is what was paid in advance less what was used: top-ups and reversals raise it,
@@ -36,8 +40,7 @@ class Account:
         return self.settled_minor + self.limit_minor - self.held_minor
 
 
-@dataclass(frozen=True, slots=True)
-class HoldLine:
+class HoldLine(Struct, frozen=True, gc=False):
     """One order line at its frozen supply price per unit, and what became of its units."""
 
     order_id: str
@@ -54,8 +57,7 @@ class HoldLine:
         return self.quantity_units - self.captured_units - self.released_units
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True, gc=False):
     """What one order takes of an account (None: it uses no limit).
 
     It waits while `waits_until` is set; it holds `open_minor` from `granted_at` on.
@@ -100,8 +102,7 @@ class EntryKind(StrEnum):
     UNBLOCK = "unblock"
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True, gc=False):
     """One change of an account with its cause; figures are after it, `limit_minor` as of then.
 
     `cause_id` is the order, parcel, request, decision, return, top-up or limit behind it.
@@ -120,8 +121,7 @@ class Entry:
     recorded_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Struct, frozen=True):
     """Credit in force from `valid_from` until before `valid_to` (None: open).
 
     Of several in force the one recorded last counts, so that a campaign's limit covers the usual
@@ -136,8 +136,7 @@ class Limit:
     entry_sequence: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class TopUp:
+class TopUp(Struct, frozen=True):
     """Money that a dealer paid in advance."""
 
     account_id: str
@@ -145,8 +144,7 @@ class TopUp:
     amount_minor: int
 
 
-@dataclass(frozen=True, slots=True)
-class Book:
+class Book(Struct, frozen=True):
     """Locked accounts, the front of their queues, and the orders a decision is about.
 
     A queue holds the first waiting orders in fair order; accounts in `deep` have more of them
@@ -160,8 +158,7 @@ class Book:
     lines: Mapping[str, Sequence[HoldLine]]
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(Struct, frozen=True):
     """What to store and what to say about it; accounts and holds are as they are afterwards."""
 
     accounts: Sequence[Account]
@@ -173,8 +170,7 @@ class Decision:
     events: Sequence[Event]
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """An account as people see it: with the orders that wait and what they want."""
 
     account: Account

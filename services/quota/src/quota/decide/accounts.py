@@ -1,8 +1,9 @@
 """What people change on an account: top-ups, limits, blocks, policy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from quota.decide.ledger import Cause, Ledger
 from quota.model import Account, Book, Decision, EntryKind, Limit, TopUp

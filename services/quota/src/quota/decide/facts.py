@@ -1,8 +1,9 @@
 """What became of an order: shipped units are captured, given-up ones released, returns reversed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from contracts.fulfilments import OrderCancelled, ParcelReturned, ParcelShipped
 from contracts.holds import QuotaCaptured, QuotaReleased, QuotaReversed

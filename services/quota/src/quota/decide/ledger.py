@@ -2,9 +2,10 @@
 
 from bisect import insort
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from contracts.event import Event
 from contracts.holds import QuotaGranted

@@ -1,8 +1,9 @@
 """Accepted orders take their hold or wait for it."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from contracts.holds import QuotaExpired, QuotaRefused, RefusalReason
 from contracts.ids import derive_id
