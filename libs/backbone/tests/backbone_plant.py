@@ -1,7 +1,6 @@
 """The sample's processes on a real broker and database, and what must be true of their tables."""
 
 import asyncio
-import os
 import signal
 import subprocess
 import sys
@@ -75,6 +74,14 @@ class Plant:
         for role in ("front", "back"):
             for number in (0, 1):
                 self.start(role, number)
+
+    async def started(self, role: str, number: int) -> None:
+        """Wait until a replica runs, so that it can be asked to stop."""
+        name = f"{role}{number}"
+        mark = f"{self.replicas[name].pid} runs"
+        async with asyncio.timeout(20):
+            while mark not in (self.folder / f"{name}.log").read_text():
+                await asyncio.sleep(0.05)
 
     def kill(self, role: str, number: int, with_signal: int = signal.SIGKILL) -> int:
         """End a replica and return its exit status."""
@@ -215,8 +222,3 @@ async def _run(dsn: str, script: str) -> None:
         await connection.execute(script)
     finally:
         await connection.close()
-
-
-def environment() -> dict[str, str]:
-    """Return what a replica inherits."""
-    return dict(os.environ)

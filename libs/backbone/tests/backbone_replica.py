@@ -27,6 +27,7 @@ from backbone_sample import (
 )
 
 from backbone import Batch, Consumer, Database, Hub, Limits, Outcome, Transaction, relay
+from backbone.failures import is_transient
 from contracts.event import Event
 
 TAKE_WANTED = """
@@ -48,7 +49,9 @@ async def place_orders(database: Database, share: int) -> None:
     while True:
         try:
             count = await database.perform(place_some)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+        except Exception as error:
+            if not is_transient(error):
+                raise
             count = 0
         await asyncio.sleep(0.005 if count else 0.1)
 
@@ -93,9 +96,11 @@ async def main(role: str, dsn: str, bootstrap: str, fault: str) -> None:
     async with Database(dsn, outbox) as database:
         hub = Hub(database, bootstrap, consumer if role == "back" else None, limits=limits)
         loops = [place_orders(database, int(sys.argv[5]))] if role == "front" else []
+        asyncio.get_running_loop().call_soon(print, os.getpid(), "runs")
         await hub.serve(*loops)
 
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(message)s %(args)s")
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     asyncio.run(main(*sys.argv[1:4], fault=sys.argv[4]))

@@ -4,7 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from backbone import BACKBONE_DDL, Batch, Consumer, Outbox, RawRecord, Transaction, Unprocessable
+from backbone import (
+    BACKBONE_DDL,
+    Batch,
+    Consumer,
+    Database,
+    Outbox,
+    RawRecord,
+    Transaction,
+    Unprocessable,
+)
 from backbone.headers import headers_for
 from backbone.records import KafkaRecord, Lane, StoredRecord
 from contracts.event import Event
@@ -211,3 +220,49 @@ def placed(order_id: str, number: int = 1, mood: str = "", door_id: str = "") ->
 def cancelled(order_id: str, number: int = 1) -> Cancelled:
     """Return a cancellation."""
     return Cancelled(occurred_at=NOW, order_id=order_id, number=number)
+
+
+@dataclass(frozen=True)
+class State:
+    """What the back's tables say."""
+
+    database: Database
+
+    async def rows(self, query: str, *args: object) -> list[dict[str, object]]:
+        """Return what a query finds."""
+        async with self.database.transaction() as tx:
+            return [dict(row) for row in await tx.fetch(query, *args)]
+
+    async def run(self, statement: str, *args: object) -> None:
+        """Change something behind the back's back."""
+        async with self.database.transaction() as tx:
+            await tx.execute(statement, *args)
+
+    async def effects(self, order_id: str = "") -> list[tuple[str, str, int]]:
+        """Return kind, order and number of what was applied, in order."""
+        query = "SELECT kind, order_id, number FROM effect WHERE $1 IN ('', order_id) ORDER BY place"
+        rows = await self.rows(query, order_id)
+        return [(str(r["kind"]), str(r["order_id"]), int(str(r["number"]))) for r in rows]
+
+    async def numbers(self, order_id: str) -> list[int]:
+        """Return the numbers applied of an order, in order."""
+        return [number for *_, number in await self.effects(order_id)]
+
+    async def counts(self) -> dict[str, int]:
+        """Return what became of the records that were read, by the cursors' counts."""
+        (row,) = await self.rows(
+            "SELECT sum(next_offset) AS consumed, sum(applied) AS applied, "
+            "sum(duplicates) AS duplicates, sum(dead) AS dead, sum(parked) AS parked, "
+            "sum(blocking) AS blocking FROM inbound"
+        )
+        return {name: int(str(value)) for name, value in row.items()}
+
+    async def awaits(self) -> list[str | None]:
+        """Return what parked records wait for, in order of their lanes and offsets."""
+        query = "SELECT awaits FROM parked ORDER BY topic, partition, record_offset"
+        return [row["awaits"] and str(row["awaits"]) for row in await self.rows(query)]
+
+    async def published(self) -> list[str]:
+        """Return the keys of the events in the outbox, lane by lane."""
+        query = "SELECT key FROM outbox_event ORDER BY topic, partition, seq"
+        return [str(row["key"]) for row in await self.rows(query)]

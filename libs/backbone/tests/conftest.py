@@ -12,9 +12,16 @@ from backbone import Database
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from backbone_sample import DDL, TABLES, back_consumer, back_outbox  # noqa: E402 needs the path
+from backbone_sample import (  # noqa: E402 needs the path
+    DDL,
+    TABLES,
+    State,
+    back_consumer,
+    back_outbox,
+)
 
 from backbone.inbox import Inbox  # noqa: E402
+from backbone.parking import Sweeper  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +48,18 @@ async def database(dsn: str) -> AsyncIterator[Database]:
 @pytest.fixture
 def inbox(database: Database) -> Inbox:
     return Inbox(back_consumer(), database)
+
+
+@pytest.fixture
+def second_inbox(database: Database) -> Inbox:
+    return Inbox(back_consumer(), database)
+
+
+@pytest.fixture
+def sweeper(database: Database) -> Sweeper:
+    return Sweeper(back_consumer(), database)
+
+
+@pytest.fixture
+def state(database: Database) -> State:
+    return State(database)

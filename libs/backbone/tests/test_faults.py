@@ -48,10 +48,90 @@ async def test_fronts_are_killed(plant: Plant) -> None:
 async def test_replicas_come_and_go(plant: Plant) -> None:
     await plant.want(400)
     plant.start("back", 2)
-    await asyncio.sleep(1)
-    assert plant.kill("back", 0, signal.SIGTERM) == 0
+    await plant.started("back", 2)
     await asyncio.sleep(0.5)
+    assert plant.kill("back", 0, signal.SIGTERM) == 0
     plant.start("back", 0)
+    await plant.started("back", 0)
     assert plant.kill("back", 2, signal.SIGTERM) == 0
     await plant.done()
     await plant.check()
+
+
+async def test_relays_die_between_send_and_delete(plant: Plant) -> None:
+    for role in ("front", "back"):
+        for number in (0, 1):
+            plant.kill(role, number)
+            plant.start(role, number, "die-before-delete")
+    await plant.want(100)
+    died = 0
+    for _ in range(6):
+        await asyncio.sleep(1)
+        for name, replica in list(plant.replicas.items()):
+            if replica.poll() is not None:
+                assert replica.returncode == -signal.SIGKILL
+                died += 1
+                plant.start(name[:-1], int(name[-1]), "die-before-delete")
+    assert died >= 4
+    for role in ("front", "back"):
+        for number in (0, 1):
+            plant.kill(role, number)
+            plant.start(role, number)
+    await plant.done()
+    await plant.check()
+
+
+async def test_a_frozen_replica_wakes_up_as_a_zombie(plant: Plant) -> None:
+    await plant.want(200)
+    await asyncio.sleep(0.5)
+    for role in ("front", "back"):
+        plant.replicas[f"{role}0"].send_signal(signal.SIGSTOP)
+    await plant.want(100)
+    await asyncio.sleep(7.5)
+    for role in ("front", "back"):
+        plant.replicas[f"{role}0"].send_signal(signal.SIGCONT)
+    await plant.want(100)
+    await plant.done()
+    await plant.check()
+
+
+async def test_the_broker_is_killed(plant: Plant) -> None:
+    await plant.want(300)
+    await asyncio.sleep(0.7)
+    plant.stack.kafka.kill()
+    await asyncio.sleep(0.5)
+    await asyncio.to_thread(plant.stack.kafka.start)
+    await plant.done()
+    await plant.check()
+
+
+async def test_the_database_is_killed(plant: Plant) -> None:
+    await plant.want(300)
+    await asyncio.sleep(0.7)
+    plant.stack.postgres.kill()
+    await asyncio.sleep(0.3)
+    await asyncio.to_thread(plant.stack.postgres.start)
+    await plant.done()
+    await plant.check()
+
+
+async def test_a_signal_stops_everything_with_status_0(plant: Plant) -> None:
+    for role in ("front", "back"):
+        for number in (0, 1):
+            await plant.started(role, number)
+    assert set(plant.stop_all()) == {0}
+
+
+@pytest.mark.parametrize(("fault", "status"), [("hang", 1), ("block", 70)])
+async def test_a_process_without_progress_ends_itself(
+    plant: Plant, fault: str, status: int
+) -> None:
+    await plant.want(2)
+    plant.start("front", 0)
+    plant.start("front", 1)
+    back = plant.start("back", 0, fault)
+    assert await asyncio.to_thread(back.wait, 25) == status
+    plant.start("back", 0)
+    await plant.done()
+    await plant.check()
+    plant.stop_all()

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from typing import Self, TypeAlias
 
 import asyncpg
+from asyncpg.pool import PoolConnectionProxy
+from asyncpg.transaction import Transaction as AsyncpgTransaction
 
 from backbone.failures import is_transient
 from backbone.outbox import Chunk, Outbox
@@ -95,8 +97,39 @@ class Database:
         """Open a transaction; it commits when the block ends and rolls back when it raises."""
         if self._pool is None:
             raise RuntimeError("the database is not open")
-        async with self._pool.acquire() as connection, connection.transaction():
-            yield connection
+        connection, transaction = await self._begin(self._pool)
+        try:
+            try:
+                yield connection
+            except BaseException:
+                await transaction.rollback()
+                raise
+            await transaction.commit()
+        except Exception as error:
+            if is_transient(error) and not isinstance(error, asyncpg.TransactionRollbackError):
+                connection.terminate()  # asyncpg does not notice every way to lose a server
+            raise
+        finally:
+            await self._pool.release(connection)
+
+    async def _begin(
+        self, pool: "asyncpg.Pool[asyncpg.Record]"
+    ) -> tuple["PoolConnectionProxy[asyncpg.Record]", AsyncpgTransaction]:
+        """Begin on a connection that works: a server that restarts leaves a pool of dead ones."""
+        attempts = self._connections_max + 1
+        while True:
+            attempts -= 1
+            connection = await pool.acquire()
+            transaction = connection.transaction()
+            try:
+                await transaction.start()
+            except Exception as error:
+                connection.terminate()
+                await pool.release(connection)
+                if attempts == 0 or not is_transient(error):
+                    raise
+            else:
+                return connection, transaction
 
     async def perform(self, command: Callable[[Transaction, datetime], Awaitable[Outcome[A]]]) -> A:
         """Run a command, store its events in the same transaction, and return its answer.

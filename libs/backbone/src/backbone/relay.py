@@ -26,6 +26,7 @@ LINGER_S = 0.01
 IDLE_POLL_S = 0.1
 STANDBY_POLL_S = 0.25
 RESTART_S = 0.1
+RESTART_MAX_S = 1.0
 SEND_TIMEOUT_S = 20.0
 STOP_TIMEOUT_S = 1.0
 CONNECT_TIMEOUT_S = 5.0
@@ -106,6 +107,7 @@ class Relay:
         After any failure of Kafka or the database the producer and the session are thrown away: an
         idempotent producer does not recover from a sequence that it lost.
         """
+        restart_s = RESTART_S
         while True:
             try:
                 await self._stand()
@@ -113,8 +115,11 @@ class Relay:
                 if not isinstance(error, KafkaError) and not is_transient(error):
                     raise
                 log.warning("the relay starts again", extra={"reason": describe(error)})
+            if self._progress.relay is not RelayState.AWAY:
+                restart_s = RESTART_S
             self._progress.relay = RelayState.AWAY
-            await asyncio.sleep(RESTART_S)
+            await asyncio.sleep(restart_s)
+            restart_s = min(2 * restart_s, RESTART_MAX_S)
 
     async def _stand(self) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=CONNECT_TIMEOUT_S)
