@@ -68,11 +68,13 @@ class Broker:
     async def collect(self, topic: Topic, count: int, timeout_s: float = TIMEOUT_S) -> list[Event]:
         """Return all events of a topic, from its beginning, lane by lane, once there are `count`.
 
+        What a killed relay wrote twice counts once, as it does for every reader.
+
         Raises:
             AssertionError: fewer or more came in time; it shows which.
         """
         lanes = [TopicPartition(topic.name, index) for index in range(topic.partitions)]
-        found: dict[TopicPartition, list[Event]] = {lane: [] for lane in lanes}
+        found: dict[TopicPartition, dict[bytes, Event]] = {lane: {} for lane in lanes}
         consumer = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
         )
@@ -83,9 +85,10 @@ class Broker:
             while sum(map(len, found.values())) < count and loop.time() < end_s:
                 for lane, records in (await consumer.getmany(timeout_ms=POLL_MS)).items():
                     for record in records:
-                        kind = dict(record.headers)["ce_type"].decode()
-                        found[lane].append(decode(kind, record.value or b""))
-        events = [event for lane in lanes for event in found[lane]]
+                        headers = dict(record.headers)
+                        event = decode(headers["ce_type"].decode(), record.value or b"")
+                        found[lane].setdefault(headers["ce_id"], event)
+        events = [event for lane in lanes for event in found[lane].values()]
         assert len(events) == count, f"{len(events)} events of {count} in {topic.name}: {events}"
         return events
 
