@@ -8,10 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from runtime.edge import send_problem
 from runtime.problems import Problem, Unavailable, UnsupportedMediaType
-from runtime.settings import HttpSettings
+from runtime.settings import LINGER_BYTES_MAX, LINGER_S, HttpSettings
 
-LINGER_BYTES_MAX = 1024 * 1024
-LINGER_S = 1.0
 RETRY_AFTER_S = 1
 
 

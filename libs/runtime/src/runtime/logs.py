@@ -18,6 +18,9 @@ CAUSES_MAX = 5
 # Libraries that tell at INFO what only their authors want to know.
 QUIET = ("aiokafka", "asyncio", "alembic", "faststream", "uvicorn.error")
 
+# What every record has; the rest was given by `extra`. uvicorn repeats its message in colours.
+_RECORD_FIELDS = {*vars(logging.makeLogRecord({})), "message", "asctime", "color_message"}
+
 _encoder = msgspec.json.Encoder(enc_hook=str)
 
 
@@ -54,7 +57,8 @@ class _Handler(logging.Handler):
     """Hands records of the standard library to structlog."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        log = logger().bind(logger=record.name)
+        fields = {name: each for name, each in vars(record).items() if name not in _RECORD_FIELDS}
+        log = logger().bind(logger=record.name, **fields)
         log.log(record.levelno, record.getMessage(), exc_info=record.exc_info)
 
 

@@ -9,13 +9,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from runtime.problems import MEDIA_TYPE, BadRequest, Problem, Unavailable, encode
-from runtime.settings import HttpSettings
+from runtime.settings import LINGER_BYTES_MAX, LINGER_S, HttpSettings
 
 HEADER_BYTES_MAX = 32 * 1024
 HEADERS_MAX = 100
 ADDRESS_BYTES_MAX = 8 * 1024
-LINGER_BYTES_MAX = 4 * 1024 * 1024
-LINGER_S = 1.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -38,9 +36,11 @@ class BoundedProtocol(HttpToolsProtocol):
         self._refusal: Problem | None = None
         self._deadline: asyncio.TimerHandle | None = None
         self._is_in_headers = False
-        self._requests_count = 0
+        self._is_before_body = True
+        self._begun_count = 0
         self._headers_count = 0
         self._header_bytes = 0
+        self._fed_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Accept the connection, or say that there are too many."""
@@ -59,19 +59,19 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._refusal is not None:
             self._discard(len(data))
             return
-        requests_count = self._requests_count
+        is_before_body, begun_count = self._is_before_body, self._begun_count
         super().data_received(data)
-        if self._is_in_headers and requests_count == self._requests_count:
-            self._header_bytes += len(data)
-            if self._header_bytes > HEADER_BYTES_MAX:
+        if is_before_body and self._is_in_headers and self._begun_count - begun_count <= 1:
+            self._fed_bytes += len(data)
+            if self._fed_bytes > HEADER_BYTES_MAX:
                 self._refuse(_too_long())
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
         self._is_in_headers = True
-        self._requests_count += 1
-        self._headers_count = self._header_bytes = 0
+        self._begun_count += 1
+        self._headers_count = self._header_bytes = self._fed_bytes = 0
         if self._deadline is None:
             self._await_headers()
 
@@ -91,9 +91,14 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Start the application."""
-        self._is_in_headers = False
+        self._is_in_headers = self._is_before_body = False
         self._end_wait()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Tell the application that the body has ended."""
+        self._is_before_body = True
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - the parser's words are few
         """Answer what the parser refused."""
@@ -126,8 +131,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._deadline = self.loop.call_later(LINGER_S, self.transport.close)
 
     def _discard(self, count_bytes: int) -> None:
-        self._header_bytes += count_bytes
-        if self._header_bytes > LINGER_BYTES_MAX:
+        self._fed_bytes += count_bytes
+        if self._fed_bytes > LINGER_BYTES_MAX:
             self.transport.close()
 
     def _await_headers(self) -> None:

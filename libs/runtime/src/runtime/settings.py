@@ -7,6 +7,10 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 MIB_BYTES = 1024 * 1024
+# After a refusal the rest of a request is discarded for so long: a client that is still sending
+# then reads the answer, and not a reset connection.
+LINGER_BYTES_MAX = 16 * MIB_BYTES
+LINGER_S = 2.0
 EXIT_CONFIGURATION = 78  # EX_CONFIG of sysexits.h
 
 S = TypeVar("S", bound=BaseSettings)

@@ -1,12 +1,12 @@
 """Alembic, driven by the program: imported by those who migrate, not by those who run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import sqlalchemy as sa
-import sqlalchemy.event
+from alembic.ddl.postgresql import PostgresqlImpl
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
@@ -32,6 +32,25 @@ ON CONFLICT (name) DO UPDATE SET digest = excluded.digest, applied_at = now()
 _FIND_STEP = "SELECT digest FROM schema_step WHERE name = 'backbone'"
 
 
+class PlainSql(PostgresqlImpl):
+    """Sends the SQL of `op.execute` as it is written.
+
+    Alembic would take `:name` for a parameter and double every `%`. It finds this class by the
+    name of the dialect.
+    """
+
+    __dialect__ = "postgresql"
+
+    def execute(
+        self, sql: sa.Executable | str, execution_options: Mapping[str, Any] | None = None
+    ) -> None:
+        """Execute SQL of a revision, which may be several statements."""
+        if isinstance(sql, str) and self.connection is not None:
+            self.connection.exec_driver_sql(sql)
+        else:
+            super().execute(sql, dict(execution_options or {}))
+
+
 def upgrade(database_url: str, folder: Path, expected: Sequence[str]) -> list[str]:
     """Apply what is missing, in one transaction; return the revisions applied, first to last.
 
@@ -45,8 +64,6 @@ def upgrade(database_url: str, folder: Path, expected: Sequence[str]) -> list[st
         # Without parameters psycopg sends a text of several statements as it is.
         execution_options={"no_parameters": True},
     )
-    listen = cast("Callable[..., None]", sqlalchemy.event.listen)  # it has no types of its own
-    listen(engine, "before_cursor_execute", _restore_percent_signs, retval=True)
     try:
         with engine.begin() as connection:
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
@@ -80,13 +97,3 @@ def _upgrade_service(connection: sa.Connection, folder: Path, expected: Sequence
     with Operations.context(context):
         context.run_migrations()
     return applied
-
-
-def _restore_percent_signs(
-    *event: Any,
-) -> tuple[str, Any]:
-    """Undo SQLAlchemy's doubling of `%` in texts, which is wrong where no parameters are sent."""
-    _connection, _cursor, statement, parameters, context, _many = event
-    if context is not None and context.compiled is not None and not parameters:
-        statement = statement.replace("%%", "%")
-    return statement, parameters
