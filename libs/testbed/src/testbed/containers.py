@@ -4,7 +4,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Self
 
+import docker
 import pytest
+from docker.errors import DockerException
 from testcontainers.community.postgres import PostgresContainer
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
@@ -40,6 +42,15 @@ SETTINGS = {
 def open_containers() -> Generator[Servers]:
     """Start both; skips the tests that need them where no container engine answers."""
     _require_engine()
+    try:
+        with _started() as servers:
+            yield servers
+    except DockerException as error:
+        pytest.exit(f"no containers for the tests: {error}", returncode=1)
+
+
+@contextmanager
+def _started() -> Generator[Servers]:
     postgres = PostgresContainer(POSTGRES_IMAGE, driver=None).with_command(
         "postgres -c fsync=off -c full_page_writes=off -c max_connections=200"
     )
@@ -77,10 +88,12 @@ class Broker(DockerContainer):
 
 
 def _require_engine() -> None:
-    import docker  # noqa: PLC0415
-    from docker.errors import DockerException  # noqa: PLC0415
-
+    # A version that every engine speaks: finding out the newest would leave a socket open when
+    # nobody answers.
+    client = docker.from_env(version="1.44")
     try:
-        docker.from_env().ping()  # pyright: ignore[reportUnknownMemberType] it is not typed
+        client.ping()  # pyright: ignore[reportUnknownMemberType] it is not typed
     except DockerException as error:
         pytest.skip(f"no container engine answers: {error}")
+    finally:
+        client.close()  # pyright: ignore[reportUnknownMemberType] it is not typed
