@@ -10,6 +10,7 @@ from contracts.entries import (
     PartyDefined,
     PartyKind,
 )
+from contracts.event import Event
 from contracts.fulfilments import (
     OrderCancelled,
     ParcelDelivered,
@@ -233,3 +234,15 @@ def agreement(
         freight_bearer_id="tea-brand",
         earned_on=earned_on,
     )
+
+
+def reference_data(*, earned_on: EarnedOn = EarnedOn.DELIVERED) -> list[Event]:
+    """Return a brand and a dealer with books of their own, a platform, and their agreement."""
+    return [
+        legal_entity("tea-cn"),
+        legal_entity("dealer-7-ltd"),
+        party("tea-brand", PartyKind.BRAND, "tea-cn"),
+        party("dealer-7", PartyKind.DEALER, "dealer-7-ltd"),
+        party("tmall", PartyKind.PLATFORM),
+        agreement(earned_on=earned_on),
+    ]

@@ -8,7 +8,7 @@ from enum import StrEnum
 from contracts.entries import EarnedOn
 from contracts.event import Event
 from contracts.orders import Scenario
-from contracts.postings import JournalPosted, Layer
+from contracts.postings import JournalPosted
 
 
 class Code(StrEnum):
@@ -171,6 +171,7 @@ class NewPlan:
     lines: Sequence[Line]
     shares: Sequence[Share]
     trace: bytes
+    planned_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +292,17 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True)
+class Total:
+    """The balances of a book's accounts of one code and currency, debit positive."""
+
+    code: str
+    currency: str
+    accounts_count: int
+    pending_minor: int
+    settled_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Remaining:
     """A share and what of it is still planned and what is earned."""
 
@@ -323,11 +335,12 @@ class PostedLine:
     event_id: str
     effective_at: datetime
     booked_at: datetime
-    layer: Layer
+    layer: str
     component: str
     line_id: str | None
     amount_minor: int
     journal_index: int
+    entry_index: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -335,5 +348,4 @@ class Invariant:
     """A property of the books and how many rows break it."""
 
     name: str
-    statement: str
     violations_count: int

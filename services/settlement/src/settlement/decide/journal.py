@@ -198,6 +198,7 @@ def _journal(
         posting.order_id,
         cause.source_type,
         cause.source_id,
+        cause.event_id,
         str((cause.effective_at - EPOCH) // MICROSECOND),
         str((now - EPOCH) // MICROSECOND),
         reverses or "",

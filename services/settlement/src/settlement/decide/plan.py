@@ -67,7 +67,7 @@ def plan_orders(
     journals: list[Journal] = []
     events: list[Event] = []
     for event_id, order in orders:
-        new = _plan(order, agreed[_terms_key(order)])
+        new = _plan(order, agreed[_terms_key(order)], now)
         posting = Posting(
             order.order_id, order.currency, Kind.SPLIT_PLANNED, accepted(order, event_id)
         )
@@ -89,7 +89,7 @@ def _terms_key(order: OrderAccepted) -> tuple[str, int]:
     return order.agreement_id, order.agreement_version
 
 
-def _plan(order: OrderAccepted, agreed: Agreed) -> NewPlan:
+def _plan(order: OrderAccepted, agreed: Agreed, now: datetime) -> NewPlan:
     _check_order(order, agreed.terms)
     trace = run(agreed.steps, order.lines)
     shares = _shares(trace, agreed)
@@ -118,7 +118,7 @@ def _plan(order: OrderAccepted, agreed: Agreed) -> NewPlan:
         freight_bearer_id=terms.freight_bearer_id,
         freight_book_id=terms.books.get(terms.freight_bearer_id, agreed.home_book_id),
     )
-    return NewPlan(plan, lines, shares, _ENCODER.encode(trace))
+    return NewPlan(plan, lines, shares, _ENCODER.encode(trace), now)
 
 
 def _check_order(order: OrderAccepted, terms: Terms) -> None:

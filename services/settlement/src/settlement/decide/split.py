@@ -188,6 +188,18 @@ def _may_overdraw(step: Step, *, is_first: bool) -> bool:
             return False
 
 
+def read_trace(encoded: str) -> list[Traced]:
+    """Return the trace that a plan keeps as JSON."""
+    return msgspec.json.decode(encoded, type=list[Traced])
+
+
+def why(traced: Traced) -> str:
+    """Return why a party gets an amount of the order, in one line for people."""
+    inputs = ", ".join(f"{name} {value}" for name, value in traced.inputs.items())
+    given = f"{traced.step} ({inputs})" if inputs else traced.step
+    return f"{given} gives {traced.amount_minor} for the order, divided among its lines"
+
+
 def run(steps: Sequence[Step], lines: Sequence[OrderLine]) -> list[Traced]:
     """Run checked steps over an order's lines and return what each took and why, in step order.
 
