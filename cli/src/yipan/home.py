@@ -23,22 +23,22 @@ class RunningService(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Running(msgspec.Struct, frozen=True, kw_only=True):
-    """What the supervisor of a home keeps alive. `ready` is false until every service answered."""
+    """What the supervisor of a home keeps alive. `ready` is false until every service answered.
+
+    Kafka and PostgreSQL are among the servers where they belong to the home.
+    """
 
     supervisor_pid: int
-    kafka_pid: int
-    postgres_pid: int
+    server_pids: dict[str, int]
+    server_restarts: dict[str, int]
     bootstrap: str
     postgres_url: str
     services: dict[str, RunningService]
     ready: bool = False
-    kafka_restarts: int = 0
-    postgres_restarts: int = 0
 
     def pids(self) -> dict[str, int]:
         """Return the process id of everything but the supervisor, by name."""
-        own = {"kafka": self.kafka_pid, "postgres": self.postgres_pid}
-        return own | {name: service.pid for name, service in self.services.items()}
+        return self.server_pids | {name: service.pid for name, service in self.services.items()}
 
 
 class Home:

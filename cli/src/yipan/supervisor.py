@@ -19,11 +19,12 @@ from types import FrameType
 
 import httpx
 
-from embedded import Stack, StackError, start
+from embedded import StackError
 from embedded.ports import free_ports
 from embedded.processes import ServerProcess
 from yipan import topics
 from yipan.home import SERVICES, Home, Running, RunningService
+from yipan.servers import Servers, open_servers, variables
 
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 12.0
@@ -77,18 +78,18 @@ class Supervisor:
 
     def run(self) -> None:
         """Bring everything up, watch over it, and take it down in order."""
-        with start(self._home.stack) as stack:
-            asyncio.run(topics.apply(stack.bootstrap))
+        with open_servers(self._home.stack) as servers:
+            asyncio.run(topics.apply(servers.bootstrap))
             services = [
-                self._service(name, port, stack)
+                self._service(name, port, servers)
                 for name, port in zip(SERVICES, self._ports(), strict=True)
             ]
             self._migrate(services)
             try:
                 for service in services:
                     _start(service)
-                self._record(stack, services)
-                self._watch(stack, services)
+                self._record(servers, services)
+                self._watch(servers, services)
             finally:
                 self._home.forget()
                 _stop_all(services)
@@ -102,17 +103,16 @@ class Supervisor:
         kept.write_text(" ".join(map(str, ports)), encoding="ascii")
         return ports
 
-    def _service(self, name: str, port: int, stack: Stack) -> Service:
-        database_url = stack.create_database(name)
-        variables = {
+    def _service(self, name: str, port: int, servers: Servers) -> Service:
+        database_url = servers.create_database(name)
+        settings = {
             "YIPAN_DATABASE_URL": database_url,
-            "YIPAN_KAFKA_BOOTSTRAP": stack.bootstrap,
+            "YIPAN_KAFKA_BOOTSTRAP": servers.bootstrap,
             "YIPAN_HTTP_PORT": str(port),
             "YIPAN_WEBHOOK_SECRETS_FILE": str(self._home.folder / "webhook-secrets.json"),
-            "PYTHONDONTWRITEBYTECODE": "",
         }
         process = ServerProcess(
-            name, self._home.logs / f"{name}.log", signal.SIGTERM, variables=variables
+            name, self._home.logs / f"{name}.log", signal.SIGTERM, variables=settings
         )
         return Service(name, process, f"http://127.0.0.1:{port}", database_url)
 
@@ -128,23 +128,23 @@ class Supervisor:
                     raise StackError(f"{service.name}: migration failed, see {service.process.log}")
             waiting = waiting[2:]
 
-    def _watch(self, stack: Stack, services: Sequence[Service]) -> None:
+    def _watch(self, servers: Servers, services: Sequence[Service]) -> None:
         give_up_s = time.monotonic() + READY_TIMEOUT_S
         while not self._stop.wait(POLL_S):
-            if self._revive(stack, services):
-                self._record(stack, services)
+            if self._revive(servers, services):
+                self._record(servers, services)
             if not self._ready and all(map(_is_ready, services)):
                 self._ready = True
-                self._record(stack, services)
+                self._record(servers, services)
             if not self._ready and time.monotonic() > give_up_s:
                 slow = [service.name for service in services if not _is_ready(service)]
                 raise StackError(f"not ready after {READY_TIMEOUT_S:g} s: {', '.join(slow)}")
 
-    def _revive(self, stack: Stack, services: Sequence[Service]) -> bool:
+    def _revive(self, servers: Servers, services: Sequence[Service]) -> bool:
         """Start again what has ended and whose pause is over; tell whether anything was."""
         now_s = time.monotonic()
         revived = False
-        for name, server in (("kafka", stack.kafka), ("postgres", stack.postgres)):
+        for name, server in servers.ours.items():
             if not server.is_running and self._may_start(name, now_s):
                 server.start()
                 revived = True
@@ -160,14 +160,13 @@ class Supervisor:
             log.warning("%s ended; start %d", name, self._restarts[name].count)
         return due
 
-    def _record(self, stack: Stack, services: Sequence[Service]) -> None:
+    def _record(self, servers: Servers, services: Sequence[Service]) -> None:
         self._home.record(
             Running(
                 supervisor_pid=os.getpid(),
-                kafka_pid=stack.kafka.pid or 0,
-                postgres_pid=stack.postgres.pid or 0,
-                bootstrap=stack.bootstrap,
-                postgres_url=stack.postgres.admin_url,
+                server_pids={name: server.pid or 0 for name, server in servers.ours.items()},
+                bootstrap=servers.bootstrap,
+                postgres_url=servers.admin_url,
                 services={
                     service.name: RunningService(
                         pid=service.process.pid or 0,
@@ -178,8 +177,7 @@ class Supervisor:
                     for service in services
                 },
                 ready=self._ready,
-                kafka_restarts=self._restarts["kafka"].count,
-                postgres_restarts=self._restarts["postgres"].count,
+                server_restarts={name: self._restarts[name].count for name in servers.ours},
             )
         )
 
@@ -189,7 +187,9 @@ def launch(home: Home, *, death_signal: signal.Signals | None = None) -> ServerP
 
     With `death_signal` it is told to stop when the caller's process ends; without, it outlives it.
     """
-    process = ServerProcess("supervisor", home.logs / "supervisor.log", death_signal)
+    process = ServerProcess(
+        "supervisor", home.logs / "supervisor.log", death_signal, variables=variables()
+    )
     home.forget()
     process.start([sys.executable, "-m", "yipan.supervisor", str(home.folder)])
     return process

@@ -113,18 +113,14 @@ def _ready(url: str) -> str:
 
 def _table(running: Running) -> Table:
     table = Table("process", "pid", "state", "address", "restarts", "MiB")
-    stack = (
-        ("kafka", running.kafka_pid, running.bootstrap, running.kafka_restarts),
-        (
-            "postgres",
-            running.postgres_pid,
-            running.postgres_url.rpartition("@")[2],
-            running.postgres_restarts,
-        ),
-    )
-    for name, pid, address, restarts in stack:
+    addresses = {
+        "kafka": running.bootstrap,
+        "postgres": running.postgres_url.rpartition("@")[2],
+    }
+    for name, pid in running.server_pids.items():
         state = "runs" if is_alive(pid) else "away"
-        table.add_row(name, str(pid), state, address, str(restarts), str(resident_mib(pid)))
+        restarts = str(running.server_restarts[name])
+        table.add_row(name, str(pid), state, addresses[name], restarts, str(resident_mib(pid)))
     for name, service in running.services.items():
         table.add_row(
             name,

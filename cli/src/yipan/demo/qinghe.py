@@ -39,12 +39,12 @@ _RATES = {
 """Share of orders that each of these happens to."""
 
 
-def tell(orders: int = ORDERS_DEFAULT, seed: int = 1) -> Story:
-    """Return the story of so many orders over 30 days."""
+def tell(orders: int = ORDERS_DEFAULT, seed: int = 1, prefix: str = "QH") -> Story:
+    """Return the story of so many orders over 30 days; their numbers begin with the prefix."""
     reference = _reference()
     chance = random.Random(seed)
     told = [
-        _order(chance, number, at, reference)
+        _order(chance, f"{prefix}{at:%y%m%d}{number:06d}", at, reference)
         for number, at in enumerate(_moments(chance, orders), start=1)
     ]
     return Story(
@@ -92,7 +92,7 @@ def _moments(chance: random.Random, orders: int) -> list[datetime]:
 
 
 def _order(
-    chance: random.Random, number: int, at: datetime, reference: Mapping[str, Sequence[Document]]
+    chance: random.Random, number: str, at: datetime, reference: Mapping[str, Sequence[Document]]
 ) -> StoryOrder:
     shop = chance.choice(reference["shops"])
     lines = _lines(chance, reference["goods"])
@@ -103,7 +103,7 @@ def _order(
     body: Document = {
         "channel": shop["channel"],
         "shop_id": shop["shop_id"],
-        "order_number": f"QH{at:%y%m%d}{number:06d}",
+        "order_number": number,
         "version": 1,
         "currency": "CNY",
         "placed_at": _iso(at),
@@ -112,7 +112,7 @@ def _order(
         "total_minor": total_minor,
         "payments": [
             {
-                "payment_id": f"P{number:07d}",
+                "payment_id": f"{number}-1",
                 "amount_minor": total_minor,
                 "paid_at": _iso(at + timedelta(minutes=chance.randrange(1, 20))),
             }

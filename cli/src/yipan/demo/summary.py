@@ -33,8 +33,8 @@ _QUERIES: Mapping[str, tuple[str, str]] = {
     "refusals by reason": (
         "ingest",
         """SELECT what || coalesce(' ' || (detail ->> 'reason'), ''), count(*) FROM timeline
-           WHERE what IN ('QuotaRefused', 'OrderUnroutable', 'StockShort', 'ParcelRejected',
-                          'CancellationRefused') GROUP BY 1 ORDER BY 2 DESC""",
+           WHERE what IN ('quota_refused', 'order_unroutable', 'stock_short', 'parcel_rejected',
+                          'cancellation_refused') GROUP BY 1 ORDER BY 2 DESC""",
     ),
     "splits": (
         "settlement",
@@ -69,7 +69,7 @@ _COLUMNS: Mapping[str, tuple[str, ...]] = {
 }
 _MISMATCHED = """
 SELECT channel_order_number FROM quarantine
-WHERE reason = 'total_mismatch' AND resolved_at IS NULL ORDER BY 1
+WHERE reason = 'total_mismatch' ORDER BY 1
 """
 _ACCEPTED = """
 SELECT channel_order_number, (content ->> 'total_minor')::bigint FROM pool_order

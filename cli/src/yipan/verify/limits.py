@@ -11,7 +11,7 @@ FROM account AS a LEFT JOIN account_entry AS e USING (account_id) GROUP BY 1
 """
 _BY_HOLDS = """
 SELECT account_id,
-       (sum(reversed_minor - captured_minor) + coalesce((
+       (coalesce(sum(reversed_minor - captured_minor), 0) + coalesce((
             SELECT sum(settled_change_minor) FROM account_entry AS e
             WHERE e.account_id = a.account_id AND kind = 'top_up'), 0))::bigint,
        coalesce(sum(amount_minor - captured_minor - released_minor)
