@@ -62,10 +62,12 @@ def choose(order: Order, outlook: Outlook) -> Choice:
         return Choice(outlook, plan, left)
     if order.ship_complete:
         return Choice(_eliminate(outlook, Code.SHIP_COMPLETE, plan.node_ids), None, uncovered)
+    # Those that ship have too little; the others that have some would be one parcel too many.
     unused = {each.node_ids[0] for each in outlook.plans if len(each.node_ids) == 1}
-    return Choice(
-        _eliminate(outlook, Code.PARCELS_MAX, sorted(unused - set(plan.node_ids))), plan, left
-    )
+    short = (*outlook.eliminated.get(Code.STOCK, ()), *plan.node_ids)
+    outlook = _eliminate(outlook, Code.STOCK, sorted(short))
+    outlook = _eliminate(outlook, Code.PARCELS_MAX, sorted(unused - set(plan.node_ids)))
+    return Choice(outlook, plan, left)
 
 
 def _wanted(order: Order, goods: Mapping[str, Goods]) -> tuple[Wanted, ...]:

@@ -102,6 +102,10 @@ async def save_cancellations(
     tx: Transaction, requests: Sequence[CancellationRequested], now: datetime
 ) -> list[CancellationRequested]:
     """Keep requests and return those to decide now: new ones whose order is known, in order."""
+    named: dict[tuple[str, str], CancellationRequested] = {}
+    for request in requests:
+        named.setdefault((request.order_id, request.request_id), request)
+    requests = list(named.values())
     rows = await tx.fetch(
         SAVE_CANCELLATIONS,
         [request.order_id for request in requests],
@@ -137,7 +141,8 @@ async def save_expected_returns(
     tx: Transaction, requests: Sequence[ReturnRequested], now: datetime
 ) -> None:
     """Keep what is said to come back."""
-    rows = [(request, line) for request in requests for line in request.lines]
+    named = {(request.order_id, request.return_id): request for request in requests}
+    rows = [(request, line) for request in named.values() for line in request.lines]
     await tx.execute(
         SAVE_EXPECTED_RETURNS,
         [request.order_id for request, _ in rows],
