@@ -1,30 +1,30 @@
 """Batches through the real inbox on a real database: answers, order, atomicity, the ledger."""
 
-from datetime import datetime
-from typing import TypedDict
+import asyncio
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
+from inventory_builders import (
+    about,
+    cancelled,
+    conflicted,
+    picked,
+    rejected,
+    returned,
+    routed,
+    shipped,
+    voided,
+)
 
-from backbone import Database
+from backbone import Batch, Database, Record
 from contracts.availability import AvailabilityChanged
 from contracts.event import Event
-from contracts.fulfilments import (
-    CancelledParcel,
-    Disposition,
-    OrderCancelled,
-    ParcelPicked,
-    ParcelRejected,
-    ParcelReturned,
-    ParcelShipped,
-    RejectionReason,
-    ReturnedGoods,
-    ShipmentConflicted,
-)
-from contracts.plans import OrderRouted, PlannedParcel
+from contracts.fulfilments import Disposition
 from contracts.reservations import ReservedParcel, StockReserved, StockShort
-from contracts.values import ExecutionStep, GoodsUnits, Grade
+from contracts.values import Grade
 from inventory import decide, store
-from inventory.consume import consumer
+from inventory.consume import consumer, follow_parcels, reserve_stock
 from inventory.model import (
     Cause,
     CauseKind,
@@ -55,129 +55,6 @@ WHERE (stock.on_hand_units, stock.reserved_units, stock.missing_units, stock.ver
         coalesce(replayed.missing_units, 0), coalesce(replayed.version, 0))
     OR stock.reserved_units <> coalesce(held.held_units, 0)
 """
-
-
-class About(TypedDict):
-    """What every fact about a parcel says."""
-
-    occurred_at: datetime
-    order_id: str
-    parcel_id: str
-    attempt: int
-    node_id: str
-    actor: str
-
-
-def about(order_id: str, attempt: int = 1) -> About:
-    return About(
-        occurred_at=START,
-        order_id=order_id,
-        parcel_id=f"{order_id}-{attempt}",
-        attempt=attempt,
-        node_id="hangzhou",
-        actor="worker-1",
-    )
-
-
-def goods(**units: int) -> tuple[GoodsUnits, ...]:
-    return tuple(
-        GoodsUnits(goods_id=goods_id, quantity_units=each) for goods_id, each in units.items()
-    )
-
-
-def routed(order_id: str, attempt: int = 1, **units: int) -> OrderRouted:
-    parcel = PlannedParcel(
-        parcel_id=f"{order_id}-{attempt}",
-        node_id="hangzhou",
-        lines=(),
-        goods=goods(**units),
-        promised_at=START,
-        freight_minor=600,
-        handling_minor=0,
-    )
-    return OrderRouted(
-        occurred_at=START,
-        order_id=order_id,
-        attempt=attempt,
-        decision_id=f"decision-{order_id}-{attempt}",
-        currency="CNY",
-        cost_minor=600,
-        parcels=(parcel,),
-    )
-
-
-def rejected(order_id: str, **missing: int) -> ParcelRejected:
-    return ParcelRejected(
-        **about(order_id),
-        reason=RejectionReason.NOT_ON_SHELF,
-        lines=(),
-        missing=goods(**missing),
-    )
-
-
-def picked(order_id: str, attempt: int = 1, **short: int) -> ParcelPicked:
-    return ParcelPicked(**about(order_id, attempt), lines=(), goods=(), short_goods=goods(**short))
-
-
-def shipped(order_id: str, attempt: int = 1, **units: int) -> ParcelShipped:
-    return ParcelShipped(
-        **about(order_id, attempt),
-        lines=(),
-        goods=goods(**units),
-        carrier_id="sf",
-        waybill="SF1",
-        freight_minor=600,
-        currency="CNY",
-    )
-
-
-def returned(order_id: str, attempt: int, grade: Grade, **units: int) -> ParcelReturned:
-    graded = tuple(
-        ReturnedGoods(goods_id=goods_id, quantity_units=each, grade=grade)
-        for goods_id, each in units.items()
-    )
-    return ParcelReturned(
-        **about(order_id, attempt), return_id=f"return-{order_id}", lines=(), goods=graded
-    )
-
-
-def voided(order_id: str, attempt: int) -> OrderCancelled:
-    return OrderCancelled(
-        occurred_at=START,
-        order_id=order_id,
-        request_id=f"request-{order_id}",
-        lines=(),
-        parcels=(),
-        voided_attempt=attempt,
-        step=ExecutionStep.PLANNED,
-        order_done=True,
-    )
-
-
-def cancelled(order_id: str, disposition: Disposition, **units: int) -> OrderCancelled:
-    parcel = CancelledParcel(
-        parcel_id=f"{order_id}-1",
-        node_id="hangzhou",
-        lines=(),
-        goods=goods(**units),
-        disposition=disposition,
-    )
-    return OrderCancelled(
-        occurred_at=START,
-        order_id=order_id,
-        request_id=f"request-{order_id}",
-        lines=(),
-        parcels=(parcel,),
-        voided_attempt=0,
-        step=ExecutionStep.PICKED,
-        order_done=True,
-    )
-
-
-def conflicted(order_id: str, **units: int) -> ShipmentConflicted:
-    return ShipmentConflicted(
-        **about(order_id), lines=(), goods=goods(**units), carrier_id="sf", waybill="SF1"
-    )
 
 
 async def receive(database: Database, **units: int) -> None:
@@ -301,16 +178,64 @@ async def test_plan_and_voiding_in_one_batch_end_alike(
     await assert_explained(database)
 
 
+def batch_of(event: Event) -> Batch[Any]:
+    record = Record(
+        event=event,
+        event_id=f"event-{type(event).__name__}",
+        topic="",
+        partition=0,
+        sequence=1,
+        recorded_at=START,
+        traceparent=None,
+    )
+    return Batch([record], START)
+
+
+async def test_a_voiding_waits_for_the_plan_that_another_replica_is_applying(
+    database: Database,
+) -> None:
+    async def void() -> None:
+        async with database.transaction() as tx:
+            await follow_parcels(batch_of(voided("o1", 1)), tx)
+
+    await receive(database, tea=5)
+    async with database.transaction() as tx:
+        await reserve_stock(batch_of(routed("o1", tea=3)), tx)
+        voiding = asyncio.create_task(void())
+        done, _ = await asyncio.wait([voiding], timeout=0.2)
+        assert not done
+    await voiding
+    assert (await stock_of(database, TEA)).reserved_units == 0
+    await assert_explained(database)
+
+
+async def test_a_plan_waits_for_the_voiding_that_another_replica_is_applying(
+    database: Database,
+) -> None:
+    async def plan() -> Sequence[Event]:
+        async with database.transaction() as tx:
+            return await reserve_stock(batch_of(routed("o1", tea=3)), tx)
+
+    await receive(database, tea=5)
+    async with database.transaction() as tx:
+        await follow_parcels(batch_of(voided("o1", 1)), tx)
+        planning = asyncio.create_task(plan())
+        done, _ = await asyncio.wait([planning], timeout=0.2)
+        assert not done
+    assert await planning == []
+    assert (await stock_of(database, TEA)).reserved_units == 0
+
+
 async def test_an_order_lives_from_plan_to_return(database: Database, apply: Bench) -> None:
     await receive(database, tea=10, cup=10)
     await apply(consumer, [routed("o1", tea=4, cup=2)])
-    await apply(consumer, [rejected("o1", cup=1)])
+    await apply(consumer, [rejected(about("o1"), cup=1)])
     assert await stock_of(database, CUP) == StockLevel(9, 0, 0, version=4)
     await apply(consumer, [routed("o1", 2, tea=4)])
-    await apply(consumer, [picked("o1", 2, tea=1), shipped("o1", 2, tea=3)])
+    await apply(consumer, [picked(about("o1", 2), tea=1), shipped(about("o1", 2), tea=3)])
     assert await stock_of(database, TEA) == StockLevel(6, 0, 0, version=6)
-    await apply(consumer, [returned("o1", 2, Grade.DAMAGED, tea=1)])
-    await apply(consumer, [returned("o1", 2, Grade.SELLABLE, tea=1)])
+    await apply(consumer, [returned(about("o1", 2), Grade.DAMAGED, tea=1)])
+    await apply(consumer, [returned(about("o1", 2), Grade.SELLABLE, tea=1)])
     assert (await stock_of(database, TEA)).on_hand_units == 7
     damaged = TEA._replace(condition=Condition.DAMAGED)
     assert (await stock_of(database, damaged)).on_hand_units == 1
@@ -325,10 +250,10 @@ async def test_what_was_picked_waits_in_quarantine_and_may_still_leave(
 ) -> None:
     await receive(database, tea=5)
     await apply(consumer, [routed("o1", tea=3)])
-    await apply(consumer, [cancelled("o1", Disposition.QUARANTINE, tea=3)])
+    await apply(consumer, [cancelled(about("o1"), Disposition.QUARANTINE, tea=3)])
     quarantine = TEA._replace(condition=Condition.QUARANTINE)
     assert (await stock_of(database, quarantine)).on_hand_units == 3
-    assert await apply(consumer, [conflicted("o1", tea=3)]) == []
+    assert await apply(consumer, [conflicted(about("o1"), tea=3)]) == []
     assert (await stock_of(database, quarantine)).on_hand_units == 0
     assert (await stock_of(database, TEA)).on_hand_units == 2
     await assert_explained(database)
@@ -340,10 +265,10 @@ async def test_facts_of_one_order_in_one_batch_are_applied_in_order(
     await receive(database, tea=5)
     await apply(consumer, [routed("o1", tea=3), routed("o2", tea=2)])
     facts = [
-        picked("o1", tea=1),
-        cancelled("o1", Disposition.RELEASE, tea=1),
-        shipped("o2", tea=2),
-        shipped("o1", tea=1),
+        picked(about("o1"), tea=1),
+        cancelled(about("o1"), Disposition.RELEASE, tea=1),
+        shipped(about("o2"), tea=2),
+        shipped(about("o1"), tea=1),
     ]
     await apply(consumer, facts)
     assert await stock_of(database, TEA) == StockLevel(1, 0, 0, version=7)

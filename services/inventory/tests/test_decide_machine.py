@@ -3,29 +3,31 @@
 # ruff: noqa: D102 - the names of rules and invariants say it
 
 from collections import Counter
-from datetime import UTC, datetime
-from typing import TypedDict
+from collections.abc import Callable
+from typing import TypeAlias
 
 import hypothesis.strategies as st
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from inventory_builders import (
+    About,
+    about,
+    cancelled,
+    conflicted,
+    parcel,
+    picked,
+    planned,
+    rejected,
+    returned,
+    shipped,
+    voided,
+)
 
 from contracts.availability import AvailabilityChanged
-from contracts.fulfilments import (
-    CancelledParcel,
-    Disposition,
-    OrderCancelled,
-    ParcelPicked,
-    ParcelRejected,
-    ParcelReturned,
-    ParcelShipped,
-    RejectionReason,
-    ReturnedGoods,
-    ShipmentConflicted,
-)
-from contracts.plans import OrderRouted, PlannedParcel
+from contracts.fulfilments import Disposition, ParcelPicked, ParcelShipped, ShipmentConflicted
+from contracts.plans import OrderRouted
 from contracts.reservations import StockReserved, StockShort
-from contracts.values import ExecutionStep, GoodsUnits, Grade
+from contracts.values import Grade
 from inventory import decide
 from inventory.model import (
     Cause,
@@ -42,8 +44,9 @@ from inventory.model import (
     StockLevel,
     StockLine,
 )
+from testbed.clock import START
 
-NOW = datetime(2026, 3, 1, tzinfo=UTC)
+TakingAway: TypeAlias = Callable[..., ParcelPicked | ParcelShipped | ShipmentConflicted]
 NODES = st.sampled_from(["hangzhou", "chengdu"])
 GOODS = st.sampled_from(["tea", "cup"])
 UNITS = st.integers(1, 4)
@@ -71,14 +74,14 @@ class StockMachine(RuleBasedStateMachine):
     def receive(self, node_id: str, goods_id: str, condition: Condition, units: int) -> None:
         line = StockLine(StockKey(node_id, goods_id, condition), units)
         cause = Cause(CauseKind.RECEIPT, f"receipt-{len(self.ledger)}")
-        self._store(decide.receive([line], self.stock, cause, NOW))
+        self._store(decide.receive([line], self.stock, cause, START))
         self.named_units[node_id, goods_id] += units
 
     @rule(node_id=NODES, goods_id=GOODS, condition=CONDITIONS, units=st.integers(-4, 4))
     def adjust(self, node_id: str, goods_id: str, condition: Condition, units: int) -> None:
         line = StockLine(StockKey(node_id, goods_id, condition), units)
         cause = Cause(CauseKind.ADJUSTMENT, f"adjustment-{len(self.ledger)}")
-        decision = decide.adjust([line], self.stock, cause, NOW)
+        decision = decide.adjust([line], self.stock, cause, START)
         if isinstance(decision, Decision):
             self._store(decision)
             self.named_units[node_id, goods_id] += units
@@ -88,7 +91,7 @@ class StockMachine(RuleBasedStateMachine):
         shelf = StockKey(node_id, goods_id, Condition.SELLABLE)
         line = PutAwayLine(shelf._replace(condition=Condition.QUARANTINE), shelf, units)
         cause = Cause(CauseKind.PUT_AWAY, f"put-away-{len(self.ledger)}")
-        decision = decide.put_away([line], self.stock, cause, NOW)
+        decision = decide.put_away([line], self.stock, cause, START)
         if not isinstance(decision, Refusal):
             self._store(decision)
 
@@ -98,7 +101,7 @@ class StockMachine(RuleBasedStateMachine):
         attempt = max(1, self.routed_attempts[order_id])
         fenced = attempt <= self.fences[order_id]
         event = _routed(order_id, attempt, lines)
-        decision = decide.reserve([Fact(event, "routed")], self.stock, self.fences, NOW)
+        decision = decide.reserve([Fact(event, "routed")], self.stock, self.fences, START)
         self.fences[order_id] = max(self.fences[order_id], attempt)
         self._store(decision)
         answers = [e for e in decision.events if isinstance(e, StockReserved | StockShort)]
@@ -107,73 +110,32 @@ class StockMachine(RuleBasedStateMachine):
     @rule(data=st.data(), units=st.integers(0, 3))
     def reject(self, data: st.DataObject, units: int) -> None:
         if row := self._parcel(data):
-            missing = _goods(row.goods_id, units)
-            self._fulfil(
-                ParcelRejected(
-                    **_about(row), reason=RejectionReason.OTHER, lines=(), missing=missing
-                )
-            )
+            missing = {row.goods_id: units} if units else {}
+            self._fulfil(rejected(_about(row), **missing))
             self.named_units[row.node_id, row.goods_id] -= units
 
-    @rule(data=st.data(), units=UNITS)
-    def pick_short(self, data: st.DataObject, units: int) -> None:
+    @rule(data=st.data(), units=UNITS, make=st.sampled_from([picked, shipped, conflicted]))
+    def take_away(self, data: st.DataObject, units: int, make: TakingAway) -> None:
         if row := self._parcel(data):
-            short = _goods(row.goods_id, units)
-            self._fulfil(ParcelPicked(**_about(row), lines=(), goods=(), short_goods=short))
-            self.named_units[row.node_id, row.goods_id] -= units
-
-    @rule(data=st.data(), units=UNITS)
-    def ship(self, data: st.DataObject, units: int) -> None:
-        if row := self._parcel(data):
-            self._fulfil(
-                ParcelShipped(
-                    **_about(row),
-                    lines=(),
-                    goods=_goods(row.goods_id, units),
-                    carrier_id="sf",
-                    waybill="SF1",
-                    freight_minor=600,
-                    currency="CNY",
-                )
-            )
-            self.named_units[row.node_id, row.goods_id] -= units
-
-    @rule(data=st.data(), units=UNITS)
-    def ship_cancelled(self, data: st.DataObject, units: int) -> None:
-        if row := self._parcel(data):
-            goods = _goods(row.goods_id, units)
-            self._fulfil(
-                ShipmentConflicted(
-                    **_about(row), lines=(), goods=goods, carrier_id="sf", waybill="SF1"
-                )
-            )
+            self._fulfil(make(_about(row), **{row.goods_id: units}))
             self.named_units[row.node_id, row.goods_id] -= units
 
     @rule(data=st.data(), units=UNITS, grade=st.sampled_from(Grade), node_id=NODES)
     def take_back(self, data: st.DataObject, units: int, grade: Grade, node_id: str) -> None:
         if row := self._parcel(data):
-            goods = (ReturnedGoods(goods_id=row.goods_id, quantity_units=units, grade=grade),)
-            about = _about(row, node_id)
-            self._fulfil(ParcelReturned(**about, return_id="r1", lines=(), goods=goods))
+            self._fulfil(returned(_about(row, node_id), grade, **{row.goods_id: units}))
             self.named_units[node_id, row.goods_id] += units
 
     @rule(data=st.data(), units=UNITS, disposition=st.sampled_from(Disposition))
     def cancel_released(self, data: st.DataObject, units: int, disposition: Disposition) -> None:
         if row := self._parcel(data):
-            parcel = CancelledParcel(
-                parcel_id=row.parcel_id,
-                node_id=row.node_id,
-                lines=(),
-                goods=_goods(row.goods_id, units),
-                disposition=disposition,
-            )
-            self._cancel(row.order_id, parcels=(parcel,))
+            self._fulfil(cancelled(_about(row), disposition, **{row.goods_id: units}))
 
     @rule(order_id=ORDERS, is_ahead=st.booleans())
     def void_plan(self, order_id: str, is_ahead: bool) -> None:  # noqa: FBT001
         voided_attempt = self.routed_attempts[order_id] + is_ahead
         if voided_attempt:
-            self._cancel(order_id, voided_attempt=voided_attempt)
+            self._fulfil(voided(order_id, voided_attempt))
             self.fences[order_id] = max(self.fences[order_id], voided_attempt)
             held = [
                 row.held_units
@@ -247,26 +209,6 @@ class StockMachine(RuleBasedStateMachine):
             return None
         return self.reservations[data.draw(st.sampled_from(sorted(self.reservations)))]
 
-    def _cancel(
-        self,
-        order_id: str,
-        *,
-        parcels: tuple[CancelledParcel, ...] = (),
-        voided_attempt: int = 0,
-    ) -> None:
-        self._fulfil(
-            OrderCancelled(
-                occurred_at=NOW,
-                order_id=order_id,
-                request_id="r1",
-                lines=(),
-                parcels=parcels,
-                voided_attempt=voided_attempt,
-                step=ExecutionStep.PICKED,
-                order_done=False,
-            )
-        )
-
     def _fulfil(self, event: decide.FulfilmentEvent) -> None:
         facts = [Fact(event, "fact")]
         voided = decide.voided_attempts(facts)
@@ -278,7 +220,7 @@ class StockMachine(RuleBasedStateMachine):
         ]
         keys = decide.keys_to_fulfil(facts, rows)
         stock = {key: self.stock[key] for key in keys if key in self.stock}
-        decision = decide.fulfil(facts, stock, rows, NOW)
+        decision = decide.fulfil(facts, stock, rows, START)
         assert decision.stock.keys() <= keys, "only locked rows may move"
         self._store(decision)
 
@@ -294,54 +236,17 @@ class StockMachine(RuleBasedStateMachine):
                 self.published[event.node_id, event.goods_id] = event
 
 
-def _goods(goods_id: str, units: int) -> tuple[GoodsUnits, ...]:
-    return (GoodsUnits(goods_id=goods_id, quantity_units=units),) if units else ()
-
-
 def _routed(order_id: str, attempt: int, lines: list[tuple[str, str, int]]) -> OrderRouted:
-    parcels = tuple(
-        PlannedParcel(
-            parcel_id=f"{order_id}-{attempt}-{number}",
-            node_id=node_id,
-            lines=(),
-            goods=_goods(goods_id, units),
-            promised_at=NOW,
-            freight_minor=600,
-            handling_minor=0,
-        )
+    parcels = [
+        parcel(f"{order_id}-{attempt}-{number}", node_id, **{goods_id: units})
         for number, (node_id, goods_id, units) in enumerate(lines)
-    )
-    return OrderRouted(
-        occurred_at=NOW,
-        order_id=order_id,
-        attempt=attempt,
-        decision_id="d1",
-        currency="CNY",
-        cost_minor=600,
-        parcels=parcels,
-    )
-
-
-class About(TypedDict):
-    """What every fact about a parcel says."""
-
-    occurred_at: datetime
-    order_id: str
-    parcel_id: str
-    attempt: int
-    node_id: str
-    actor: str
+    ]
+    return planned(order_id, *parcels, attempt=attempt)
 
 
 def _about(row: Reservation, node_id: str | None = None) -> About:
-    return About(
-        occurred_at=NOW,
-        order_id=row.order_id,
-        parcel_id=row.parcel_id,
-        attempt=row.attempt,
-        node_id=node_id or row.node_id,
-        actor="worker-1",
-    )
+    what = about(row.order_id, row.attempt, node_id or row.node_id)
+    return {**what, "parcel_id": row.parcel_id}
 
 
 TestStockMachine = StockMachine.TestCase
