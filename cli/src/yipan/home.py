@@ -58,6 +58,11 @@ class Home:
         return self.folder / "logs"
 
     @property
+    def secrets(self) -> Path:
+        """The shops' webhook secrets, which an operator puts here; see ingest's README."""
+        return self.folder / "webhook-secrets.json"
+
+    @property
     def running_file(self) -> Path:
         """The file that says what runs; it holds the databases' passwords."""
         return self.folder / "running.json"

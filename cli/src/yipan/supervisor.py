@@ -109,8 +109,9 @@ class Supervisor:
             "YIPAN_DATABASE_URL": database_url,
             "YIPAN_KAFKA_BOOTSTRAP": servers.bootstrap,
             "YIPAN_HTTP_PORT": str(port),
-            "YIPAN_WEBHOOK_SECRETS_FILE": str(self._home.folder / "webhook-secrets.json"),
         }
+        if self._home.secrets.exists():
+            settings["YIPAN_INGEST_SECRETS_FILE"] = str(self._home.secrets)
         process = ServerProcess(
             name, self._home.logs / f"{name}.log", signal.SIGTERM, variables=settings
         )

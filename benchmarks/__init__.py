@@ -1,0 +1,1 @@
+"""What Yipan costs, measured on the whole chain with real servers."""
