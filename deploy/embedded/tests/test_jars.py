@@ -1,12 +1,11 @@
 """Jars come from the cache, whole and checked, or a message says what to do."""
 
-import shutil
 from pathlib import Path
 
 import pytest
 
 from embedded import DownloadFailed, start
-from embedded.jars import cache_folder, fetch, locked_jars
+from embedded.jars import fetch, locked_jars
 
 TOTAL_BYTES = 38_283_942
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing listens
@@ -18,16 +17,6 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, NOWHERE)
     for name in ("no_proxy", "NO_PROXY"):
         monkeypatch.delenv(name, raising=False)
-
-
-@pytest.fixture
-def full_cache(tmp_path: Path) -> Path:
-    """Return a cache of this test's own with every jar in it."""
-    for jar in fetch(cache_folder()):
-        target = tmp_path / jar.relative_to(cache_folder())
-        target.parent.mkdir(exist_ok=True)
-        shutil.copy(jar, target)
-    return tmp_path
 
 
 def test_the_lock_holds_what_a_broker_needs() -> None:

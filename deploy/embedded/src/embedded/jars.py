@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Generator, Sequence
@@ -83,6 +84,8 @@ def fetch(cache: Path, on_fetched: OnFetched = print_progress) -> list[Path]:
     if any(not jar.is_in(folder) for jar in jars):
         folder.mkdir(parents=True, exist_ok=True)
         with only_one_process(folder / "fetching"):
+            for abandoned in folder.glob("partial-*"):
+                shutil.rmtree(abandoned)
             _download([jar for jar in jars if not jar.is_in(folder)], folder, on_fetched)
     return [folder / jar.file_name for jar in jars]
 

@@ -26,7 +26,8 @@ def train_in_background(class_path: Sequence[Path]) -> ServerProcess | None:
         return None
     log = cache_folder() / "training.log"
     trainer = ServerProcess("training", log, signal.SIGKILL)
-    trainer.start(["/usr/bin/env", "nice", "-n", "19", sys.executable, "-m", __name__])
+    code = f"from {__name__} import train; train()"
+    trainer.start(["/usr/bin/env", "nice", "-n", "19", sys.executable, "-c", code])
     return trainer
 
 
@@ -50,7 +51,3 @@ def train() -> None:
             kafka.wait()
             kafka.process.stop(signal.SIGTERM, STOP_TIMEOUT_S)
             made.replace(start_cache_path(class_path))
-
-
-if __name__ == "__main__":
-    train()
