@@ -64,7 +64,15 @@ class Plant:
         """Start a replica (again)."""
         name = f"{role}{number}"
         dsn = self.front_dsn if role == "front" else self.back_dsn
-        command = [sys.executable, str(REPLICA), role, dsn, self.stack.bootstrap, fault, str(number)]
+        command = [
+            sys.executable,
+            str(REPLICA),
+            role,
+            dsn,
+            self.stack.bootstrap,
+            fault,
+            str(number),
+        ]
         with (self.folder / f"{name}.log").open("ab") as log:
             self.replicas[name] = subprocess.Popen(command, stdout=log, stderr=log)
         return self.replicas[name]

@@ -240,7 +240,9 @@ class State:
 
     async def effects(self, order_id: str = "") -> list[tuple[str, str, int]]:
         """Return kind, order and number of what was applied, in order."""
-        query = "SELECT kind, order_id, number FROM effect WHERE $1 IN ('', order_id) ORDER BY place"
+        query = (
+            "SELECT kind, order_id, number FROM effect WHERE $1 IN ('', order_id) ORDER BY place"
+        )
         rows = await self.rows(query, order_id)
         return [(str(r["kind"]), str(r["order_id"]), int(str(r["number"]))) for r in rows]
 

@@ -99,7 +99,11 @@ async def test_two_replicas_apply_a_batch_once(
 
     records = Lanes().write(*(placed(f"o{i % 7}", i) for i in range(100)))
     outcomes = await asyncio.gather(
-        *(each.apply(records[: 10 * turn]) for turn in range(1, 11) for each in (inbox, second_inbox))
+        *(
+            each.apply(records[: 10 * turn])
+            for turn in range(1, 11)
+            for each in (inbox, second_inbox)
+        )
     )
     assert sum(outcome.applied for outcome in outcomes) == 100
     assert len(await state.effects()) == 100

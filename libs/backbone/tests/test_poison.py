@@ -283,7 +283,9 @@ async def test_a_stranger_s_record_without_a_key_delays_none(
     database: Database, inbox: Inbox, sweeper: Sweeper, state: State
 ) -> None:
     values = [b"one", b"\x00poison", b"three"]  # PostgreSQL's text takes no NUL
-    await inbox.apply([StoredRecord(STRANGERS.name, 0, n, None, v, ()) for n, v in enumerate(values)])
+    await inbox.apply(
+        [StoredRecord(STRANGERS.name, 0, n, None, v, ()) for n, v in enumerate(values)]
+    )
     assert [order for _, order, _ in await state.effects()] == ["one", "three"]
     async with database.transaction() as tx:
         await ask_redrive(tx, 1)

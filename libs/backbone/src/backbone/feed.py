@@ -68,6 +68,7 @@ class Feed:
         self._on_parked = on_parked
         self._poller: Poller | None = None
         self._failure: asyncio.Future[None] | None = None
+        self._is_busy = False
         self._sought: dict[Lane, int] = {}
         self._leaps: dict[Lane, Leap] = {}
         self._cursors: dict[Lane, int] = {}
@@ -86,6 +87,7 @@ class Feed:
 
         FastStream would swallow a failure and poll on, so the failure also goes to `watch`.
         """
+        self._is_busy = True
         try:
             applied = await self._apply(records)
             await self._follow(applied, records)
@@ -93,6 +95,8 @@ class Feed:
             if self._failure is not None and not self._failure.done():
                 self._failure.set_exception(error)
             raise
+        finally:
+            self._is_busy = False
         if len(records) < SMALL_BATCH_RECORDS:  # let some gather: the cost is per batch
             await asyncio.sleep(LINGER_S)
 
@@ -134,6 +138,20 @@ class Feed:
         if consumer is None:
             return frozenset()
         return frozenset((tp.topic, tp.partition) for tp in consumer.assignment())
+
+    async def nudge(self, lane: Lane, offset: int) -> None:
+        """Take the poller back to a cursor that it is past, although no batch is in hand.
+
+        It starts from the offsets committed to Kafka, which are ahead of a cursor that was restored
+        from a backup; without new records nothing else would tell.
+        """
+        position = await self.position(lane)
+        consumer = self._consumer()
+        if consumer is None or position is None or position <= offset or self._is_busy:
+            return
+        self._sought[lane] = offset
+        with suppress(IllegalStateError, AssertionError):
+            consumer.seek(TopicPartition(*lane), offset)
 
     async def position(self, lane: Lane) -> int | None:
         """Return the offset that the poller reads next on a lane that this replica has."""

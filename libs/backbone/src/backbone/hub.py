@@ -191,7 +191,7 @@ class Hub:
             decoder=decode,
         )
         inbox = Inbox(self._consumer, self._database)
-        feed = Feed(inbox, self._ends, self.progress, self._sweep_due.set)
+        feed = Feed(inbox, self._ends, self.progress, self._note_parked)
         feed.attach(cast("Poller", subscriber))
         subscriber(feed.deliver)
         return broker, feed
@@ -248,6 +248,10 @@ class Hub:
                     raise
                 log.warning("a sweep is tried again", extra={"reason": describe(error)})
             await asyncio.sleep(SWEEP_PAUSE_S)
+
+    def _note_parked(self) -> None:
+        self.progress.parked_events = max(1, self.progress.parked_events)
+        self._sweep_due.set()
 
     def _note_commit(self, _: Sequence[Chunk]) -> None:
         if self.progress.parked_events:

@@ -82,8 +82,11 @@ class Observer:
         lanes: dict[Lane, LaneProgress] = {}
         for lane in self._lanes:
             lanes[lane] = await self._progress_of(lane, cursors.get(lane, 0), ends[lane], now_s)
-        self._judge_lanes(lanes, passed_s)
+        still = self._judge_lanes(lanes, passed_s)
         self._progress.lanes = lanes
+        if self.feed is not None:
+            for lane in still:
+                await self.feed.nudge(lane, lanes[lane].next_offset)
         self._judge_relay(published, passed_s)
 
     async def _read_database(self) -> dict[Lane, int] | None:
@@ -133,7 +136,8 @@ class Observer:
         moved_at_s = before.moved_at_s if before is not None and is_still else now_s
         return LaneProgress(next_offset, end_offset, moved_at_s)
 
-    def _judge_lanes(self, lanes: dict[Lane, LaneProgress], passed_s: float) -> None:
+    def _judge_lanes(self, lanes: dict[Lane, LaneProgress], passed_s: float) -> list[Lane]:
+        """Return the lanes that have lag and stand still."""
         for lane, seen in lanes.items():
             before = self._progress.lanes.get(lane)
             has_moved = before is None or before.next_offset != seen.next_offset
@@ -147,6 +151,7 @@ class Observer:
                     f"{lane[0]}/{lane[1]} stands at {seen.next_offset} of {seen.end_offset} "
                     f"for {still_s:.0f} s"
                 )
+        return list(self._still_s)
 
     def _judge_relay(self, published: int, passed_s: float) -> None:
         progress = self._progress
