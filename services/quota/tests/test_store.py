@@ -89,8 +89,10 @@ async def test_no_overspend_race(
     dealers = ["north", "south", "west"]
     for dealer in dealers:
         await open_account(dealer, limit_minor=2_000)
-    async with Database(database_url, Outbox("quota"), clock=Clock(), connections_max=CLIENTS) as d:
-        await asyncio.gather(*(_act(d, client, facts, number) for number in range(CLIENTS)))
+    busy = Database(database_url, Outbox("quota"), clock=Clock(), connections_max=CLIENTS)
+    async with busy, asyncio.TaskGroup() as clients:
+        for number in range(CLIENTS):
+            clients.create_task(_act(busy, client, facts, number))
     async with Database(database_url, Outbox("quota")) as quiet, quiet.transaction() as tx:
         assert not await tx.fetch(OVERSPENT)
         assert not await tx.fetch(UNEXPLAINED)

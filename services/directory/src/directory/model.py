@@ -40,7 +40,7 @@ class Kind(StrEnum):
     LISTING = "listing"
 
 
-KINDS: Mapping[type[Event], Kind] = {
+KINDS: Mapping[type[Definition], Kind] = {
     LegalEntityDefined: Kind.LEGAL_ENTITY,
     PartyDefined: Kind.PARTY,
     GoodsDefined: Kind.GOODS,
