@@ -65,9 +65,9 @@ def _first_units(amounts: Sequence[int], units: int, of_units: int) -> list[int]
     return parts
 
 
-def _claim(amount: int, nth: int) -> Fraction:
+def _claim(amount_minor: int, nth: int) -> Fraction:
     """Return how strongly an amount claims its n-th minor unit; 0 when it has none."""
-    return Fraction(amount, 2 * nth - 1) if nth else Fraction(0)
+    return Fraction(amount_minor, 2 * nth - 1) if nth else Fraction(0)
 
 
 def _largest_remainder(numerators: Sequence[int], denominator: int, target: int) -> list[int]:

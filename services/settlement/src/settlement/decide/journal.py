@@ -165,6 +165,7 @@ def legs_of_freight(
 def post(posting: Posting, legs: Mapping[str, Sequence[Leg]], now: datetime) -> list[Journal]:
     """Return the journals of a posting, by book; a book without an amount gets none."""
     journals: list[Journal] = []
+    group_id = posting.source.group_id
     for book_id, book_legs in legs.items():
         entries = tuple(
             PostedEntry(
@@ -180,18 +181,22 @@ def post(posting: Posting, legs: Mapping[str, Sequence[Leg]], now: datetime) -> 
             if leg.amount_minor
         )
         if entries:
-            journals.append(_journal(posting, book_id, entries, now))
+            journals.append(_journal(posting, group_id, book_id, entries, now))
     return journals
 
 
 def _journal(
-    posting: Posting, book_id: str, entries: tuple[PostedEntry, ...], now: datetime
+    posting: Posting,
+    group_id: str,
+    book_id: str,
+    entries: tuple[PostedEntry, ...],
+    now: datetime,
 ) -> Journal:
     cause, source = posting.cause, posting.source
     reverses = None if posting.reverses is None else posting.reverses.journal_id(book_id)
     header = (
         source.journal_id(book_id),
-        source.group_id,
+        group_id,
         book_id,
         posting.kind.value,
         posting.currency,
@@ -207,7 +212,7 @@ def _journal(
         occurred_at=now,
         order_id=posting.order_id,
         journal_id=header[0],
-        group_id=header[1],
+        group_id=group_id,
         book_id=book_id,
         kind=header[3],
         currency=posting.currency,
