@@ -22,14 +22,13 @@ from backbone import Database
 from contracts.event import Event
 from contracts.fulfilments import CancellationRefused, OrderCancelled, ParcelReleased
 from contracts.orders import ReturnRequested
-from contracts.plans import OrderRouted, OrderUnroutable
+from contracts.plans import OrderRouted
 from contracts.values import LineUnits
 from routing.consume import consumer
 from routing.model.fulfilment import Execution, Order
-from routing.schedule import schedule
 from routing.store import orders, reference
 from testbed.bench import Bench
-from testbed.clock import START, Clock
+from testbed.clock import START
 
 STOCK = [available("tea", "shanghai", 5), available("tea", "suzhou", 5)]
 
@@ -84,31 +83,6 @@ async def test_plans_in_flight_are_taken_off_the_projection(apply: Bench) -> Non
     assert sorted(nodes) == ["shanghai", "suzhou"]
     event = one(await apply(consumer, [granted("order-2")]))
     assert sum(each.lines[0].quantity_units for each in event.parcels) == 2
-
-
-async def test_what_nobody_has_waits_and_is_then_unroutable(apply: Bench, clock: Clock) -> None:
-    assert await begin(apply, accepted(line(goods_id="cup")), granted()) == []
-    assert await apply.tick(schedule) == []
-    clock.advance(seconds=3)
-    (event,) = await apply.tick(schedule)
-    assert isinstance(event, OrderUnroutable)
-    assert event.order_done
-
-
-async def test_stock_that_comes_in_time_is_used(apply: Bench, clock: Clock) -> None:
-    await begin(apply, accepted(line(goods_id="cup")), granted())
-    await apply(consumer, [available("cup", "suzhou", 1)])
-    clock.advance(seconds=3)
-    assert one(await apply.tick(schedule)).parcels[0].node_id == "suzhou"
-
-
-async def test_an_offer_nobody_answers_goes_elsewhere(apply: Bench, clock: Clock) -> None:
-    event = one(await begin(apply, accepted(), granted()))
-    await apply(consumer, [reserved(event)])
-    assert await apply.tick(schedule) == []
-    clock.advance(days=1.1)
-    names = [type(each).__name__ for each in await apply.tick(schedule)]
-    assert sorted(names) == ["OrderRouted", "ParcelRejected"]
 
 
 async def test_a_grant_waits_for_order_agreement_and_goods(apply: Bench) -> None:

@@ -23,7 +23,7 @@ from routing.model.fulfilment import (
 from routing.model.world import Code, DecisionRecord, Policy, Prospect, Reference
 
 WAITABLE = frozenset({Code.STOCK, Code.CAPACITY})
-"""Eliminations that may be gone a moment later."""
+"""Eliminations that may be gone a moment later, as may having no nodes at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ def _publish(order: Order, choice: Choice, policy: Policy, now: datetime) -> Rou
 
 
 def _waits_until(order: Order, choice: Choice, policy: Policy, now: datetime) -> datetime | None:
-    if not choice.left or WAITABLE.isdisjoint(choice.outlook.eliminated):
+    eliminated = choice.outlook.eliminated
+    if not choice.left or (eliminated and WAITABLE.isdisjoint(eliminated)):
         return None
     if order.retry_at is None and policy.stock_wait_s:
         return now + timedelta(seconds=policy.stock_wait_s)

@@ -81,7 +81,7 @@ class Policy:
     replans_max: int = 5
     offer_timeout_s: int = 86_400
     cancel_answer_s: int = 3_600
-    stock_wait_s: int = 2
+    stock_wait_s: int = 5
 
 
 @dataclass(frozen=True, slots=True)
