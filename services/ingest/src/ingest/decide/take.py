@@ -62,7 +62,8 @@ def take(
             answers.append(_refused(each, decision, Reason.CONFLICT))
             continue
         answers.append(_take_one(each, directory, now, decision))
-        if each.idempotency_key and first is None:
+        is_new = first is None and answers[-1].outcome != "conflict"
+        if each.idempotency_key and is_new:
             known_keys[key] = (each.content_hash, each.order_id)
             decision.keys.append((*key, each.content_hash, each.order_id))
     return answers, decision

@@ -14,7 +14,6 @@ from hashlib import md5, sha256
 from hmac import compare_digest, new
 from typing import Annotated, NamedTuple
 
-import msgspec
 from pydantic import BaseModel, BeforeValidator, Field, JsonValue
 
 from contracts.values import Service
@@ -31,6 +30,7 @@ from ingest.model.order import (
     WantedHold,
 )
 from ingest.model.pool import Reason
+from runtime.body import parse
 from runtime.fields import AmountMinor, Id, SignedAmountMinor, Text, Units
 
 PING = "0"
@@ -126,7 +126,10 @@ def _sign(method: str, text: bytes, secret: bytes) -> str:
 
 
 def read(notice: Notice, value: JsonValue) -> Sequence[Delivery]:
-    """Return what each message of a push says; a connection test says nothing."""
+    """Return what each message of a push says; a connection test says nothing.
+
+    Data that is JSON within JSON is read as strictly as the body, with its problems.
+    """
     if not isinstance(value, list):
         raise MisfitError("a push is a list of messages")
     deliveries: list[Delivery] = []
@@ -161,14 +164,10 @@ def _deliveries(envelope: _Envelope, message: _Message) -> Iterator[Delivery]:
 
 def _data(message: _Message) -> dict[str, JsonValue]:
     """Messages carry their data as an object or as its JSON text."""
-    if not isinstance(message.data, str):
-        return message.data if isinstance(message.data, dict) else {}
-    if message.tag == PING:
-        return {}
-    try:
-        return msgspec.json.decode(message.data.encode(), type=dict[str, JsonValue])
-    except (UnicodeEncodeError, msgspec.MsgspecError):
-        raise MisfitError("the data of a message is not a JSON object") from None
+    data = message.data
+    if isinstance(data, str) and message.tag != PING:
+        data = parse(data.encode(errors="replace"))
+    return data if isinstance(data, dict) else {}
 
 
 def _detailed(envelope: _Envelope, found: _Detail) -> Iterator[Delivery]:

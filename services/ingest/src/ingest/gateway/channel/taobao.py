@@ -8,7 +8,7 @@ five minutes (the platform allows ten). The request's `sign_method` must be the 
 """
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from hashlib import md5, sha256
 from hmac import compare_digest, new
 from typing import Annotated
@@ -168,7 +168,7 @@ def _instant(local_time: str) -> datetime:
     if len(local_time) != TIME_LENGTH_COUNT or not local_time.isascii():
         raise MisfitError("a time is not of the form 2017-07-28 14:18:32")
     try:
-        return datetime.strptime(local_time, TIME_FORMAT).replace(tzinfo=CHINA)
+        return datetime.strptime(local_time, TIME_FORMAT).replace(tzinfo=CHINA).astimezone(UTC)
     except ValueError:
         raise MisfitError("a time is not of the form 2017-07-28 14:18:32") from None
 
