@@ -1,5 +1,6 @@
 """The ways out of quarantine: mapped, corrected, waived, dismissed."""
 
+import asyncio
 from datetime import timedelta
 
 from ingest_builders import (
@@ -15,10 +16,11 @@ from ingest_builders import (
 )
 
 from contracts.entries import SupplyPrice
+from contracts.ids import order_id
 from contracts.orders import OrderAccepted
 from ingest.consume import consumer
 from ingest.schedule import schedule
-from testbed.clock import START, Clock
+from testbed.clock import START
 
 MUG = order(lines=[line(sku="MUG")])
 
@@ -54,14 +56,14 @@ async def test_a_listing_that_comes_later_releases_the_order(api: Api) -> None:
     ]
 
 
-async def test_an_entry_stored_at_the_same_instant_is_not_missed(api: Api, clock: Clock) -> None:
-    await _quarantined(api, MUG)
-    await api.apply(consumer, [listing("MUG", "cup-red")])
-    async with api.apply.database.transaction() as tx:  # as if neither had seen the other
-        await tx.execute("UPDATE quarantine SET recheck = false")
-    released = [*(await api.apply.tick(schedule)), *(await api.apply.tick(schedule))]
-    assert len(released) == 1
-    clock.advance(seconds=1)
+async def test_an_entry_and_an_order_never_miss_each_other(api: Api) -> None:
+    numbers = [f"r{number}" for number in range(30)]
+    orders = [api.post("/orders", MUG | {"order_number": number}) for number in numbers]
+    entry = api.apply(consumer, [listing("MUG", "cup-red")])
+    await asyncio.gather(*orders[:15], entry, *orders[15:])
+    await api.apply.tick(schedule)
+    for number in numbers:
+        assert await api.status(order_id("shopify", "shop-1", number)) == "accepted"
 
 
 async def test_disabled_and_foreign_goods_read_like_unknown_ones(api: Api) -> None:

@@ -17,8 +17,6 @@ ORDERS_MAX = 500
 GAP_MAX = timedelta(minutes=15)
 WAIT_MAX = timedelta(hours=24)
 CLOCK_DIFFERENCE_MAX = timedelta(minutes=1)
-# Longer than any transaction runs, so that none can hide an order from the entry it lacks.
-RACE_MAX = timedelta(minutes=2)
 KEY_LIFE = timedelta(days=35)
 
 
@@ -37,7 +35,6 @@ async def end_holds(tx: Transaction, now: datetime) -> Sequence[Event]:
 @schedule.every(60)
 async def raise_alarms(tx: Transaction, now: datetime) -> Sequence[Event]:
     """Raise alarms about what waits too long and about a wrong clock."""
-    await attention.mark_recent(tx, now - RACE_MAX)
     await attention.alarm_parked(tx, now, GAP_MAX, WAIT_MAX)
     await attention.alarm_clock(tx, now, CLOCK_DIFFERENCE_MAX)
     return []

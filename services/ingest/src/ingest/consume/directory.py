@@ -20,6 +20,7 @@ async def keep_entries(batch: Batch[Entry], tx: Transaction) -> Sequence[Event]:
     listings = [event for event in batch.events if isinstance(event, ListingDefined)]
     goods = [event for event in batch.events if isinstance(event, GoodsDefined)]
     agreements = [event for event in batch.events if isinstance(event, AgreementDefined)]
+    await terms.lock_directory(tx)
     await terms.save_shops(tx, shops)
     await terms.save_listings(tx, listings)
     await terms.save_goods(tx, goods)

@@ -25,11 +25,6 @@ WHERE quarantine_id IN (
 )
 RETURNING order_id
 """
-# An order and the entry that it lacks can be stored at the same instant, neither seeing the other.
-MARK_RECENT = """
-UPDATE quarantine SET recheck = true
-WHERE resolved_at IS NULL AND awaits <> '{}' AND opened_at > $1
-"""
 FIND_ENDED_HOLDS = """
 SELECT DISTINCT order_id FROM order_hold
 WHERE lifted_at IS NULL AND until <= $1
@@ -98,11 +93,6 @@ async def take_rechecks(tx: Transaction, orders_max: int) -> list[str]:
     """Return orders whose quarantine is to be looked at again, oldest first, and unmark them."""
     rows = await tx.fetch(TAKE_RECHECKS, orders_max)
     return [row["order_id"] for row in rows]
-
-
-async def mark_recent(tx: Transaction, since: datetime) -> None:
-    """Have what went into quarantine lately and awaits an entry looked at again."""
-    await tx.execute(MARK_RECENT, since)
 
 
 async def find_ended_holds(tx: Transaction, now: datetime, orders_max: int) -> list[str]:

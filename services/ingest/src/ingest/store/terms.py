@@ -52,6 +52,11 @@ INSERT INTO supply_price
 SELECT * FROM unnest($1::text[], $2::int[], $3::text[], $4::bigint[])
 ON CONFLICT DO NOTHING
 """
+# Whoever judges orders shares this lock with others who do, and not with who changes the directory:
+# an order must not miss an entry that, stored at the same instant, does not see the order waiting.
+DIRECTORY_LOCK_INDEX = 0x444952
+SHARE_DIRECTORY = f"SELECT pg_advisory_xact_lock_shared({DIRECTORY_LOCK_INDEX})"
+LOCK_DIRECTORY = f"SELECT pg_advisory_xact_lock({DIRECTORY_LOCK_INDEX})"
 LOAD_SHOPS = "SELECT * FROM shop WHERE shop_id = ANY($1::text[])"
 LOAD_ARTICLES = """
 SELECT l.shop_id, l.channel_sku, g.*
@@ -77,6 +82,11 @@ CLEAR_ALARMS = """
 UPDATE alarm SET cleared_at = $2
 WHERE kind = 'unknown_sku' AND subject = ANY($1::text[]) AND cleared_at IS NULL
 """
+
+
+async def lock_directory(tx: Transaction) -> None:
+    """Wait for orders that are being judged by the old entries, and hold the next ones up."""
+    await tx.execute(LOCK_DIRECTORY)
 
 
 async def save_shops(tx: Transaction, shops: Sequence[ShopDefined]) -> None:
@@ -170,9 +180,13 @@ async def find_listings_of(tx: Transaction, goods_ids: Collection[str]) -> list[
 
 
 async def load_directory(tx: Transaction, orders: Collection[Order]) -> Directory:
-    """Return what the directory says about the shops and articles of some orders."""
+    """Return what the directory says about the shops and articles of some orders.
+
+    It stays true until the transaction ends.
+    """
     if not orders:
         return Directory({}, {}, {}, {})
+    await tx.execute(SHARE_DIRECTORY)
     shop_ids = sorted({order.shop_id for order in orders})
     skus = sorted({(order.shop_id, line.sku) for order in orders for line in order.lines})
     shops = {row["shop_id"]: _shop(row) for row in await tx.fetch(LOAD_SHOPS, shop_ids)}
