@@ -10,16 +10,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, TopicPartition  # pyright: ignore[reportMissingTypeStubs]
-from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import (
     AIOKafkaAdminClient,
     NewTopic,
 )
 from backbone_sample import COUNTS, DDL, TABLES, TOPICS, Counted
-from embedded.stack import Stack
 
 from backbone.kafka import KafkaRecord
 from backbone.positions import follows, read_sequence
+from embedded.stack import Stack
 
 WANTED_DDL = """
 CREATE TABLE IF NOT EXISTS wanted (place bigint PRIMARY KEY, order_id text, number int)
@@ -88,7 +89,7 @@ class Plant:
         name = f"{role}{number}"
         mark = f"{self.replicas[name].pid} runs"
         async with asyncio.timeout(20):
-            while mark not in (self.folder / f"{name}.log").read_text():
+            while mark not in (self.folder / f"{name}.log").read_text():  # noqa: ASYNC110 a file
                 await asyncio.sleep(0.05)
 
     def kill(self, role: str, number: int, with_signal: int = signal.SIGKILL) -> int:
@@ -96,6 +97,14 @@ class Plant:
         replica = self.replicas.pop(f"{role}{number}")
         replica.send_signal(with_signal)
         return replica.wait(20)
+
+    def start_dead_again(self, fault: str) -> list[int]:
+        """Start the replicas that ended; return their exit statuses."""
+        dead = [name for name, replica in self.replicas.items() if replica.poll() is not None]
+        statuses = [self.replicas[name].returncode for name in dead]
+        for name in dead:
+            self.start(name[:-1], int(name[-1]), fault)
+        return statuses
 
     def stop_all(self) -> list[int]:
         """Ask all replicas to stop; return their exit statuses."""
@@ -179,8 +188,6 @@ class Plant:
 
 def decode(record: KafkaRecord) -> Counted:
     """Return the event of a record of the backs' topic."""
-    import msgspec
-
     return msgspec.json.decode(record.value or b"", type=Counted)
 
 

@@ -41,8 +41,9 @@ async def place_orders(database: Database, share: int) -> None:
     """Place what is wanted, in order, a few orders a transaction."""
 
     async def place_some(tx: Transaction, now: datetime) -> Outcome[int]:
-        rows = sorted(await tx.fetch(TAKE_WANTED, 2, share))
-        events = [placed(row["order_id"], row["number"]) for row in rows]
+        rows = await tx.fetch(TAKE_WANTED, 2, share)
+        wanted = sorted((row["place"], row["order_id"], row["number"]) for row in rows)
+        events = [placed(order_id, number) for _, order_id, number in wanted]
         assert now.tzinfo
         return Outcome(len(events), events)
 
@@ -85,7 +86,7 @@ def _die_before_delete() -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return await execute(self, query, *args, **options)  # type: ignore[arg-type]
 
-    asyncpg.Connection.execute = die  # type: ignore[method-assign]
+    asyncpg.Connection.execute = die
 
 
 async def main(role: str, dsn: str, bootstrap: str, fault: str) -> None:

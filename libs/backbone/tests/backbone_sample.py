@@ -177,12 +177,12 @@ class Lanes:
     offsets: dict[Lane, int] = field(default_factory=dict[Lane, int])
     sequences: dict[Lane, int] = field(default_factory=dict[Lane, int])
 
-    def write(self, *events: Event, trace: str | None = None) -> list[KafkaRecord]:
+    def write(self, *events: Event, trace: str | None = None) -> list[StoredRecord]:
         """Return the records of events."""
         return [self._record(event, trace) for event in events]
 
-    def place(self, record: StoredRecord) -> KafkaRecord:
-        """Return a record made by hand at the next offset of its lane."""
+    def place(self, record: KafkaRecord) -> StoredRecord:
+        """Return a record as it would be at the next offset of its lane."""
         lane = (record.topic, record.partition)
         offset = self.offsets.get(lane, 0)
         self.offsets[lane] = offset + 1
@@ -194,7 +194,7 @@ class Lanes:
         self.sequences[lane] = self.sequences.get(lane, 0) + 1
         return self.sequences[lane]
 
-    def _record(self, event: Event, trace: str | None) -> KafkaRecord:
+    def _record(self, event: Event, trace: str | None) -> StoredRecord:
         topic = find_topic(type(event))
         key = topic.key_of(event)
         lane = (topic.name, topic.partition_of(key))
@@ -262,7 +262,8 @@ class State:
     async def awaits(self) -> list[str | None]:
         """Return what parked records wait for, in order of their lanes and offsets."""
         query = "SELECT awaits FROM parked ORDER BY topic, partition, record_offset"
-        return [row["awaits"] and str(row["awaits"]) for row in await self.rows(query)]
+        found = [row["awaits"] for row in await self.rows(query)]
+        return [None if each is None else str(each) for each in found]
 
     async def published(self) -> list[str]:
         """Return the keys of the events in the outbox, lane by lane."""

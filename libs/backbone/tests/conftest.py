@@ -5,14 +5,14 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+
+from backbone import Database
 from embedded import start
 from embedded.stack import Stack
 
-from backbone import Database
-
 sys.path.insert(0, str(Path(__file__).parent))
 
-from backbone_sample import (  # noqa: E402 needs the path
+from backbone_sample import (
     DDL,
     TABLES,
     State,
@@ -20,8 +20,8 @@ from backbone_sample import (  # noqa: E402 needs the path
     back_outbox,
 )
 
-from backbone.inbox import Inbox  # noqa: E402
-from backbone.parking import Sweeper  # noqa: E402
+from backbone.inbox import Inbox
+from backbone.parking import Sweeper
 
 
 @pytest.fixture(scope="session")

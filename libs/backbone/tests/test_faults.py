@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from backbone_plant import Plant
+
 from embedded.stack import Stack
 
 
@@ -64,19 +65,18 @@ async def test_relays_die_between_send_and_delete(plant: Plant) -> None:
             plant.kill(role, number)
             plant.start(role, number, "die-before-delete")
     await plant.want(100)
-    died = 0
-    for _ in range(6):
-        await asyncio.sleep(1)
-        for name, replica in list(plant.replicas.items()):
-            if replica.poll() is not None:
-                assert replica.returncode == -signal.SIGKILL
-                died += 1
-                plant.start(name[:-1], int(name[-1]), "die-before-delete")
-    assert died >= 4
-    for role in ("front", "back"):
-        for number in (0, 1):
-            plant.kill(role, number)
-            plant.start(role, number)
+    died: list[int] = []
+    try:
+        async with asyncio.timeout(40):
+            while len(died) < 5:
+                died += plant.start_dead_again("die-before-delete")
+                await asyncio.sleep(0.1)
+    finally:
+        for role in ("front", "back"):
+            for number in (0, 1):
+                plant.kill(role, number)
+                plant.start(role, number)
+    assert set(died) == {-signal.SIGKILL}
     await plant.done()
     await plant.check()
 

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from typing import Self
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition  # pyright: ignore[reportMissingTypeStubs]
-from aiokafka.admin import (  # pyright: ignore[reportMissingTypeStubs]
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import (
     AIOKafkaAdminClient,
     NewTopic,
     RecordsToDelete,
 )
 from backbone_sample import DDL, NOW, SAVE_EFFECTS, TABLES, Placed, State, placed
-from embedded.stack import Stack
 
 from backbone import (
     Batch,
@@ -31,6 +31,7 @@ from backbone.failures import LaneRefusedError, StalledError
 from backbone.lanes import raise_epochs, skip_to
 from contracts.event import Event
 from contracts.topics import Topic
+from embedded.stack import Stack
 
 LATE = Topic("late.orders", "late", "order_id", 2, (Placed,))
 MAIL = Topic("mail.letters", "mail", "", 1, (), sequenced=False)
@@ -68,7 +69,7 @@ async def late(stack: Stack) -> AsyncIterator[Database]:
     topics = [LATE, MAIL]
     if LATE.name in await admin.list_topics():
         await admin.delete_topics([topic.name for topic in topics])
-        while set(await admin.list_topics()) & {topic.name for topic in topics}:
+        while set(await admin.list_topics()) & {topic.name for topic in topics}:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     await admin.create_topics([NewTopic(t.name, t.partitions, 1) for t in topics])
     await admin.close()
@@ -87,7 +88,7 @@ class Running:
         self.hub = Hub(database, stack.bootstrap, late_consumer(), limits=limits)
         self.task: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Running":
+    async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.hub.run())
         return self
 

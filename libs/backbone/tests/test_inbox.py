@@ -1,5 +1,7 @@
 """Records through the inbox on a real database: position, sequence, atomicity, order."""
 
+import asyncio
+
 from backbone_sample import NOW, TRACE, Lanes, Sighed, State, cancelled, placed
 
 from backbone import Inbox
@@ -95,8 +97,6 @@ async def test_a_later_epoch_starts_anew(inbox: Inbox, state: State) -> None:
 async def test_two_replicas_apply_a_batch_once(
     inbox: Inbox, state: State, second_inbox: Inbox
 ) -> None:
-    import asyncio
-
     records = Lanes().write(*(placed(f"o{i % 7}", i) for i in range(100)))
     outcomes = await asyncio.gather(
         *(

@@ -1,6 +1,8 @@
 """What a transaction publishes: refused at once, or stored whole, without gaps and in order."""
 
 import asyncio
+from contextlib import suppress
+from datetime import datetime
 
 import asyncpg
 import pytest
@@ -30,9 +32,7 @@ async def test_a_command_and_its_events_are_one(database: Database, state: State
         await tx.execute("INSERT INTO door VALUES ('x')")
         return Outcome(None, [counted("a"), placed("a")])
 
-    with pytest.raises(
-        ValueError, match="back must not publish Placed: front.orders is written by"
-    ):
+    with pytest.raises(ValueError, match="back must not publish Placed"):
         await database.perform(fail)
     assert not await state.rows("SELECT FROM door")
     assert not await state.published()
@@ -94,27 +94,25 @@ async def test_many_events_of_a_lane_are_cut_into_chunks(database: Database, sta
 async def test_sequences_follow_commits_without_gaps(database: Database, state: State) -> None:
     """Twelve writers, some of which roll back after they took their sequences."""
 
-    async def write(writer: int) -> None:
+    async def write(writer: int, turn: int) -> None:
+        keys = [f"k{(writer + turn + each) % 5}" for each in range(3)]
+
+        async def command(tx: Transaction, now: datetime) -> Outcome[None]:
+            staged = database.outbox.stage([counted(key) for key in keys])
+            await database.outbox.append(tx, staged, now)
+            await asyncio.sleep(0.001 * ((writer * 7 + turn) % 5))
+            if (writer + turn) % 4 == 0:
+                raise asyncpg.CheckViolationError("rolled back")
+            return Outcome(None)
+
+        with suppress(asyncpg.CheckViolationError):
+            await database.perform(command)
+
+    async def write_all(writer: int) -> None:
         for turn in range(8):
-            keys = [f"k{(writer + turn + each) % 5}" for each in range(3)]
+            await write(writer, turn)
 
-            async def command(
-                tx: Transaction, now: object, keys: list[str] = keys
-            ) -> Outcome[None]:
-                staged = database.outbox.stage([counted(key) for key in keys])
-                await database.outbox.append(tx, staged, NOW)
-                await asyncio.sleep(0.001 * ((writer * 7 + turn) % 5))
-                if (writer + turn) % 4 == 0:
-                    raise asyncpg.CheckViolationError("rolled back")
-                assert now
-                return Outcome(None)
-
-            try:
-                await database.perform(command)
-            except asyncpg.CheckViolationError:
-                continue
-
-    await asyncio.gather(*(write(writer) for writer in range(12)))
+    await asyncio.gather(*(write_all(writer) for writer in range(12)))
     rows = await state.rows(
         "SELECT o.topic, o.partition, last_seq, (SELECT sum(n) FROM outbox AS x "
         "WHERE (x.topic, x.partition) = (o.topic, o.partition)) AS n FROM outbound AS o"

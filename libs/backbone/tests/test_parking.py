@@ -7,6 +7,7 @@ from backbone_sample import NOW, ORDERS, DoorOpened, Lanes, State, cancelled, pl
 from backbone import Database, Inbox
 from backbone.dead_letters import ask_redrive, list_parked
 from backbone.parking import CHAIN_RECORDS_MAX, HEADS_MAX, Sweeper
+from backbone.records import StoredRecord
 
 
 def opened(door_id: str) -> DoorOpened:
@@ -164,7 +165,7 @@ async def test_a_dead_letter_behind_a_waiting_record_keeps_its_place(
     log = Lanes()
     waits, broken, last = log.write(placed("a", 1, door_id="x"), placed("a", 2), placed("a", 3))
     lane = (ORDERS.name, waits.partition)
-    emptied = type(waits)(*lane, broken.offset, broken.key, b"", broken.headers)
+    emptied = StoredRecord(*lane, broken.offset, broken.key, b"", broken.headers)
     await inbox.apply([waits, emptied, last])
     assert await state.awaits() == ["door:x", "dead-letter:1"]
     await inbox.apply(log.write(opened("x")))

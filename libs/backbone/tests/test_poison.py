@@ -28,6 +28,7 @@ from backbone.parking import Sweeper
 from backbone.records import KafkaRecord, StoredRecord
 
 Headers = list[tuple[str, bytes | None]]
+Make = Callable[[Lanes], KafkaRecord]
 BROKEN = placed("broken", 1)
 PARTITION = ORDERS.partition_of("broken")
 HEADERS_COUNT = 10_000
@@ -57,7 +58,7 @@ def with_more(*more: tuple[str, bytes | None]) -> Callable[[Headers], Headers]:
     return lambda headers: [*headers, *more]
 
 
-DEAD_AND_BLOCKING = {
+DEAD_AND_BLOCKING: dict[str, Make] = {
     "invalid JSON": lambda log: record(log, value=b'{"order_id": "broken"'),
     "an empty value": lambda log: record(log, value=b""),
     "one byte": lambda log: record(log, value=b"{"),
@@ -69,26 +70,26 @@ DEAD_AND_BLOCKING = {
     "an id that is no UUID": lambda log: record(log, put("ce_id", b"17")),
     "no type": lambda log: record(log, drop("ce_type")),
 }
-DEAD = {
+DEAD: dict[str, Make] = {
     "no key": lambda log: record(log, key=None),
     "another key than the body's": lambda log: record(log, key=b"other"),
     "another source": lambda log: record(log, put("ce_source", b"yipan/back")),
     "no source": lambda log: record(log, drop("ce_source")),
     "a source that is null": lambda log: record(log, put("ce_source", None)),
 }
-DEAD_OUT_OF_SEQUENCE = {
+DEAD_OUT_OF_SEQUENCE: dict[str, Make] = {
     "no sequence": lambda log: record(log, drop("ce_sequence")),
     "sequence 0": lambda log: record(log, put("ce_sequence", b"0")),
     "a negative sequence": lambda log: record(log, put("ce_sequence", b"-4")),
     "sequence 2^63": lambda log: record(log, put("ce_sequence", b"9223372036854775808")),
     "a sequence of letters": lambda log: record(log, put("ce_sequence", b"seven")),
 }
-PARKED = {
+PARKED: dict[str, Make] = {
     "a newer version": lambda log: record(log, put("ce_dataschema", b"Placed/2")),
     "an unknown type": lambda log: record(log, put("ce_type", b"Vanished")),
     "a type that is not UTF-8": lambda log: record(log, put("ce_type", b"\xff\x00")),
 }
-GOOD = {
+GOOD: dict[str, Make] = {
     "extra fields": lambda log: record(log, value=encode(BROKEN)[:-1] + b',"more":1}'),
     "a value that is not UTF-8": lambda log: record(log, with_more(("x", b"\xff\xfe"))),
     "a null value": lambda log: record(log, with_more(("x", None))),
@@ -100,7 +101,6 @@ GOOD = {
     "a broken schema": lambda log: record(log, put("ce_dataschema", b"\xff")),
     "no specversion": lambda log: record(log, drop("ce_specversion")),
 }
-Make = Callable[[Lanes], KafkaRecord]
 
 
 def around(log: Lanes, make: Make) -> Sequence[KafkaRecord]:

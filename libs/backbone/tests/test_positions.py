@@ -63,7 +63,7 @@ def relayed(draw: st.DrawFn) -> list[int]:
         lost = range(lost_from, lost_from + lost_count)
         sequences += [each for each in range(acknowledged + 1, total + 1) if each not in lost]
         acknowledged = max(acknowledged, min(learned, lost_from - 1, total))
-    return sequences + [*range(acknowledged + 1, total + 1)]
+    return [*sequences, *range(acknowledged + 1, total + 1)]
 
 
 @given(relayed(), st.lists(st.tuples(st.integers(0, 30), st.integers(0, 30)), max_size=12))

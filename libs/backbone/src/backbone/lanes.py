@@ -24,8 +24,8 @@ async def skip_to(tx: Transaction, lane: Lane, offset: int, reason: str) -> int:
 
     For records that cannot be had: deleted before they were read, or unreadable for the client (a
     wrong checksum, a header's name that is not UTF-8). They count as dead, and a discarded dead
-    letter at the old offset says from where to where, and why. The lane's processes must be started
-    again if they paused it. ValueError when the offset is not ahead, LookupError for an unread lane.
+    letter at the old offset says up to where, and why. Processes that paused the lane must be
+    started again. ValueError when the offset is not ahead, LookupError for an unread lane.
     """
     next_offset = await tx.fetchval(LOCK, *lane)
     if next_offset is None:
