@@ -12,7 +12,7 @@ import json
 import sqlite3
 from collections.abc import Sequence
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
 
 TOPIC = "settlement.postings"
 TABLES = """
@@ -74,14 +74,11 @@ def store(database: sqlite3.Connection, journal: dict[str, object]) -> None:
 
 async def run(bootstrap: str, database: sqlite3.Connection, until_idle_s: float | None) -> None:
     """Read for ever, or until nothing new has come for so long."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    # Without a group every partition is assigned; several readers would share them by hand.
+    consumer = AIOKafkaConsumer(TOPIC, bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        await consumer.topics()  # fetches what the next line reads
-        partitions = consumer.partitions_for_topic(TOPIC) or ()
-        lanes = [TopicPartition(TOPIC, partition) for partition in sorted(partitions)]
-        consumer.assign(lanes)
-        for lane in lanes:
+        for lane in consumer.assignment():
             consumer.seek(lane, apply(database, lane.partition, []))
         idle_s = 0.0
         while until_idle_s is None or idle_s < until_idle_s:

@@ -67,6 +67,6 @@ def _receipt_lines(story: Story) -> list[Document]:
     ]
 
 
-def _chunks(rows: Sequence[Document], size: int) -> Iterator[list[Document]]:
-    for start in range(0, len(rows), size):
-        yield list(rows[start : start + size])
+def _chunks(rows: Sequence[Document], rows_max: int) -> Iterator[list[Document]]:
+    for start in range(0, len(rows), rows_max):
+        yield list(rows[start : start + rows_max])

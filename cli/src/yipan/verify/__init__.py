@@ -19,6 +19,8 @@ CHECKS: Sequence[Callable[[Databases], Check]] = (
     stock.check_overselling,
     parcels.check_held,
     parcels.check_consumed,
+    parcels.check_capacity,
+    parcels.check_answered,
     limits.check_accounts,
     limits.check_overspending,
     limits.check_holds,

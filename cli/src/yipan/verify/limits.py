@@ -30,10 +30,16 @@ SELECT order_id, sum(supply_price_minor * quantity_units)::bigint,
        sum(supply_price_minor * reversed_units)::bigint
 FROM hold_line JOIN hold USING (order_id) WHERE account_id IS NOT NULL GROUP BY 1
 """
-# Used and held beyond the limit at the moment a hold was made (promise G6).
+# Used and held beyond the limit at the moment a hold was made (promise G6), or another limit
+# written down than the one that was in force then.
 _OVERSPENT = """
-SELECT account_id, entry_sequence, held_minor - settled_minor, limit_minor FROM account_entry
-WHERE kind = 'hold' AND held_minor - settled_minor > limit_minor
+SELECT account_id || ' entry ' || entry_sequence, held_minor - settled_minor, limit_minor
+FROM account_entry AS e
+WHERE kind = 'hold' AND (held_minor - settled_minor > limit_minor OR limit_minor <> coalesce((
+    SELECT l.amount_minor FROM account_limit AS l
+    WHERE l.account_id = e.account_id AND l.entry_sequence < e.entry_sequence
+        AND l.valid_from <= e.recorded_at AND (l.valid_to IS NULL OR e.recorded_at < l.valid_to)
+    ORDER BY l.entry_sequence DESC LIMIT 1), 0))
 """
 _BROKEN_RUNS = """
 SELECT account_id, entry_sequence, settled_minor, held_minor FROM (

@@ -28,6 +28,16 @@ GROUP BY 1, 2
 _CONSUMED = """
 SELECT parcel_id, goods_id, consumed_units FROM reservation WHERE consumed_units > 0
 """
+_CAPACITY_USED = "SELECT node_id, day, parcels FROM node_day WHERE parcels > 0"
+_PROMISED = """
+SELECT node_id, promised_on, count(*) FROM parcel
+WHERE execution NOT IN ('cancelled', 'incomplete') GROUP BY 1, 2
+"""
+# Plans ask for stock and parcels are planned only while inventory has not answered.
+_UNANSWERED = """
+SELECT order_id, 'attempt ' || attempt FROM in_flight
+UNION ALL SELECT order_id, 'attempt ' || planned_attempt FROM sales_order WHERE planned_attempt > 0
+"""
 
 
 def check_held(databases: Databases) -> Check:
@@ -45,4 +55,20 @@ def check_consumed(databases: Databases) -> Check:
     check.expect_same(
         databases.totals("routing", _SHIPPED), databases.totals("inventory", _CONSUMED)
     )
+    return check
+
+
+def check_capacity(databases: Databases) -> Check:
+    """Expect each node's used capacity of a day to be the parcels promised for it."""
+    check = Check("capacity used = parcels promised, per node and day")
+    promised = databases.totals("routing", _PROMISED)
+    check.expect_same(promised, databases.totals("routing", _CAPACITY_USED))
+    return check
+
+
+def check_answered(databases: Databases) -> Check:
+    """Expect no plan that still waits for its stock."""
+    check = Check("every plan was answered")
+    check.compared = databases.rows("routing", "SELECT count(*) FROM decision")[0][0]
+    check.expect_none(databases.rows("routing", _UNANSWERED))
     return check
