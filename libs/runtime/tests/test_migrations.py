@@ -1,4 +1,4 @@
-"""Migrations: the backbone's tables and a service's, once, in order, all or nothing."""
+"""Migrations: the backbone's tables and a service's, once and in order, whoever starts."""
 
 import shutil
 import sys
@@ -102,13 +102,29 @@ def test_percent_signs_and_colons_reach_the_database_as_written(url: str, packag
     assert "%x%%y" in str(check)
 
 
-async def test_a_revision_that_fails_leaves_nothing_behind(url: str, package: Package) -> None:
+async def test_a_revision_that_fails_leaves_nothing_of_itself(url: str, package: Package) -> None:
     package.add(1, FIRST)
     package.add(2, "CREATE TABLE half (x int); SELECT 1 / 0")
     with pytest.raises(Exception, match="division by zero"):
         migrate(url, package.name)
-    assert fetch(url, "SELECT to_regclass('stock'), to_regclass('outbox')") == [(None, None)]
+    assert fetch(url, "SELECT to_regclass('stock') IS NULL, to_regclass('half')") == [(False, None)]
     assert not await state_of(url, package)
+    package.add(2, SECOND)
+    assert migrate(url, package.name) == ["0002"]
+    assert await state_of(url, package)
+
+
+def test_a_revision_may_leave_its_transaction(url: str, package: Package) -> None:
+    package.add(1, FIRST)
+    (package.versions / "0002_index.py").write_text(
+        '"""An index of a table in use."""\nfrom alembic import op\n'
+        'revision = "0002"\ndown_revision = "0001"\n\ndef upgrade() -> None:\n'
+        "    with op.get_context().autocommit_block():\n"
+        '        op.execute("CREATE INDEX CONCURRENTLY by_units ON stock (reserved_units)")\n',
+        encoding="utf-8",
+    )
+    assert migrate(url, package.name) == ["0001", "0002"]
+    assert fetch(url, "SELECT to_regclass('by_units') IS NULL") == [(False,)]
 
 
 def test_two_starters_apply_each_revision_once(url: str, package: Package) -> None:

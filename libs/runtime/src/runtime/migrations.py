@@ -1,4 +1,4 @@
-"""A service's tables: the backbone's first, then the service's own revisions, all or nothing.
+"""A service's tables: the backbone's first, then the service's own revisions, one by one.
 
 Revisions lie in the service's package as `migrations/versions/0001_<what>.py`, numbered without
 gaps, each with `revision`, `down_revision` and an `upgrade` that calls `op.execute` with SQL.
@@ -52,10 +52,12 @@ async def is_current(connection: "asyncpg.Connection[asyncpg.Record]", package: 
 
 
 def migrate(database_url: str, package: str) -> list[str]:
-    """Bring a database up to date in one transaction and return the revisions that were applied.
+    """Bring a database up to date and return the revisions that were applied.
 
-    Several starters are safe: they wait for each other. The backbone's tables are written so that
-    its DDL can run again over an older version of them, which it does whenever it has changed.
+    Each revision is a transaction; one that must be outside of any (CREATE INDEX CONCURRENTLY) uses
+    Alembic's `autocommit_block`. Several starters are safe: they wait for each other. The
+    backbone's tables are written so that its DDL can run again over an older version of them, which
+    it does whenever it has changed.
     """
     # Alembic and SQLAlchemy take 33 MB and a second to import, which a running service never needs.
     from runtime import upgrading  # noqa: PLC0415

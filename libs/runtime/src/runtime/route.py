@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from fastapi import Request, params
-from fastapi.dependencies.models import Dependant
+from fastapi.dependencies.models import Dependant as Declared  # codespell:ignore dependant
 from fastapi.dependencies.utils import get_flat_params
 from fastapi.routing import APIRoute
 from pydantic import TypeAdapter, ValidationError
@@ -28,11 +28,12 @@ class StrictRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler, with the reading of query and body put before FastAPI's own."""
         handle = super().get_route_handler()
-        if _bodies_count(self.dependant) > 1:
+        declared = self.dependant  # codespell:ignore dependant
+        if _bodies_count(declared) > 1:
             raise TypeError(f"{self.path}: a strict route takes one body")
         names = frozenset(
             field.alias
-            for field in get_flat_params(self.dependant)
+            for field in get_flat_params(declared)
             if isinstance(field.field_info, params.Query)
         )
         adapter = self._body_adapter()
@@ -78,8 +79,8 @@ class _StrictRequest(Request):
             raise invalid(found, "body") from None
 
 
-def _bodies_count(dependant: Dependant) -> int:
-    return len(dependant.body_params) + sum(map(_bodies_count, dependant.dependencies))
+def _bodies_count(declared: Declared) -> int:
+    return len(declared.body_params) + sum(map(_bodies_count, declared.dependencies))
 
 
 def _check_query(query: bytes, names: frozenset[str]) -> None:

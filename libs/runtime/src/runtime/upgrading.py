@@ -52,10 +52,11 @@ class PlainSql(PostgresqlImpl):
 
 
 def upgrade(database_url: str, folder: Path, expected: Sequence[str]) -> list[str]:
-    """Apply what is missing, in one transaction; return the revisions applied, first to last.
+    """Apply what is missing, each revision in a transaction; return those applied, in order.
 
-    `expected` are the revisions by the names of their files. Raises MigrationError when the files
-    say otherwise inside.
+    A revision that fails leaves nothing of itself; the ones before it stay. `expected` are the
+    revisions by the names of their files. Raises MigrationError when the files say otherwise
+    inside.
     """
     engine = sa.create_engine(
         "postgresql+psycopg://",
@@ -65,10 +66,13 @@ def upgrade(database_url: str, folder: Path, expected: Sequence[str]) -> list[st
         execution_options={"no_parameters": True},
     )
     try:
-        with engine.begin() as connection:
-            connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'")
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY_INDEX})")
-            _upgrade_backbone(connection)
+        with engine.connect() as connection:
+            with connection.begin():
+                # Of the session: it outlasts the transactions and ends with the connection.
+                connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
+                connection.exec_driver_sql(f"SELECT pg_advisory_lock({LOCK_KEY_INDEX})")
+            with connection.begin():
+                _upgrade_backbone(connection)
             return _upgrade_service(connection, folder, expected)
     finally:
         engine.dispose()
@@ -93,7 +97,8 @@ def _upgrade_service(connection: sa.Connection, folder: Path, expected: Sequence
         applied.extend(line[at:])
         return script._upgrade_revs("head", heads)  # type: ignore[arg-type] # noqa: SLF001
 
-    context = MigrationContext.configure(connection, opts={"fn": missing})
-    with Operations.context(context):
+    opts = {"fn": missing, "transaction_per_migration": True}
+    context = MigrationContext.configure(connection, opts=opts)
+    with Operations.context(context), context.begin_transaction():
         context.run_migrations()
     return applied
