@@ -6,7 +6,7 @@ from backbone_sample import NOW, ORDERS, back_consumer, encode, placed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backbone.headers import headers_for, pack_headers, unpack_headers
+from backbone.headers import HeaderWriter, headers_for, pack_headers, unpack_headers
 from backbone.positions import Arrival
 from backbone.reading import Reader
 from backbone.records import StoredRecord
@@ -36,3 +36,10 @@ def test_an_event_is_read_as_it_was_written(order_id: str, sequence: int) -> Non
     assert arrival.record.event_id == event_id(*lane, sequence)
     assert arrival.record.recorded_at == NOW
     assert (arrival.record.sequence, arrival.record.traceparent) == (sequence, None)
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=20), st.integers(0, 99), st.integers(1, 2**63 - 1))
+def test_an_id_follows_from_lane_and_sequence(topic: str, partition: int, sequence: int) -> None:
+    headers = dict(HeaderWriter((topic, partition), b"yipan/x", NOW).write(sequence, "Placed/1"))
+    assert headers["ce_id"].decode() == event_id(topic, partition, sequence)

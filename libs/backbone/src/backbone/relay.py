@@ -9,7 +9,7 @@ from typing import NamedTuple
 import asyncpg
 
 from backbone.failures import describe, is_transient
-from backbone.headers import source_of, write_headers
+from backbone.headers import HeaderWriter, source_of
 from backbone.kafka import KafkaError, Producer, RecordBatch, make_producer
 from backbone.outbox import Chunk
 from backbone.progress import Progress, RelayState
@@ -255,12 +255,10 @@ class _Batches:
 
     def add(self, chunk: Chunk) -> None:
         """Add a chunk, which is acknowledged with the batch that its last event is in."""
-        envelope = (self._source, chunk.recorded_at.isoformat().encode())
+        writer = HeaderWriter(chunk.lane, self._source, chunk.recorded_at)
         batch = self.built[-1][0] if self.built else self._begin()
         for place, key in enumerate(chunk.keys):
-            headers = write_headers(
-                chunk.lane, chunk.seq + place, chunk.dataschemas[place], envelope
-            )
+            headers = writer.write(chunk.seq + place, chunk.dataschemas[place])
             if chunk.traceparents and (trace := chunk.traceparents[place]):
                 headers.append(("traceparent", trace.encode()))
             payload = chunk.payloads[place]
