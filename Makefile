@@ -42,7 +42,7 @@ check-types:
 	@$(BIN)/basedpyright --warnings
 
 check-imports:
-	@$(BIN)/lint-imports --no-timing >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
+	@$(BIN)/lint-imports --no-logo >.venv/imports.log 2>&1 || { cat .venv/imports.log; exit 1; }
 
 check-dependencies:
 	@$(BIN)/python tools/dependencies.py
