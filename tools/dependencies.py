@@ -22,7 +22,7 @@ def main() -> None:
     )
     with ThreadPoolExecutor(max_workers=2) as pool:
         findings = pool.map(partial(examine, modules=modules), (path.parent for path in members))
-        sys.exit("\n".join(filter(None, findings)))
+        sys.exit("\n".join(filter(None, findings)) or None)
 
 
 def examine(member: Path, *, modules: str) -> str:
