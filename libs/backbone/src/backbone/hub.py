@@ -236,18 +236,21 @@ class Hub:
             await asyncio.sleep(RESTART_S)
 
     async def _sweep(self) -> None:
+        """Sweep when a batch may have brought what others wait for, and every SWEEP_EVERY_S."""
+        released = 0
         while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._sweep_due.wait(), SWEEP_EVERY_S)
+            if not released:
+                await asyncio.sleep(SWEEP_PAUSE_S)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._sweep_due.wait(), SWEEP_EVERY_S - SWEEP_PAUSE_S)
             self._sweep_due.clear()
             try:
-                if await self._sweeper.sweep():
-                    self._sweep_due.set()  # others may have waited for these
+                released = await self._sweeper.sweep()
             except Exception as error:
                 if not is_transient(error):
                     raise
                 log.warning("a sweep is tried again", extra={"reason": describe(error)})
-            await asyncio.sleep(SWEEP_PAUSE_S)
+                released = 0
 
     def _note_parked(self) -> None:
         self.progress.parked_events = max(1, self.progress.parked_events)

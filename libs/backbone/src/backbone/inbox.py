@@ -45,7 +45,6 @@ class Inbox:
         self._consumer = consumer
         self._database = database
         self._reader = Reader(consumer)
-        self._known: set[Lane] = set()
 
     async def apply(
         self, records: Sequence[KafkaRecord], leaps: Mapping[Lane, Leap] = NO_LEAPS
@@ -75,7 +74,6 @@ class Inbox:
             followed = await self._follow(tx, by_lane, leaps)
             passage = Passage(self._consumer, self._database.outbox, tx, now)
             chunks = await self._pass(tx, followed, passage, isolate=isolate)
-        self._known.update(by_lane)
         log_dead(passage.dead)
         self._database.committed(chunks)
         arrivals = sum(len(each.arrivals) for each in followed)
@@ -95,8 +93,10 @@ class Inbox:
         leaps: Mapping[Lane, Leap],
     ) -> list[Followed]:
         lanes = sorted(by_lane)
-        if not self._known.issuperset(lanes):
+        cursors = await lock_cursors(tx, lanes)
+        if len(cursors) < len(lanes):
             await make_cursors(tx, lanes)
+            cursors = await lock_cursors(tx, lanes)
         return [
             follow(
                 cursor,
@@ -104,7 +104,7 @@ class Inbox:
                 sequenced=self._reader.is_sequenced(cursor.lane[0]),
                 leap=leaps.get(cursor.lane),
             )
-            for cursor in await lock_cursors(tx, lanes)
+            for cursor in cursors
         ]
 
     async def _pass(

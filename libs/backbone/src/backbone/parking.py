@@ -117,7 +117,8 @@ class Sweeper:
             passage = Passage(self._consumer, self._database.outbox, tx, now)
             released, chunks = await self._pass(tx, swept, passage)
         self._after = swept.goes_on
-        self._database.committed(chunks)
+        if chunks:
+            self._database.committed(chunks)
         log_dead(passage.dead)
         return released
 
