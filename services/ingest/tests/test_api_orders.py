@@ -64,6 +64,8 @@ async def test_an_idempotency_key_belongs_to_one_content(api: Api) -> None:
     [
         ({"total_minor": 20_801}, "total_mismatch"),
         ({"total_minor": 20_799}, "total_mismatch"),
+        ({"lines": []}, "total_mismatch"),
+        ({"lines": [], "total_minor": 800}, "amount_invalid"),
         ({"freight_minor": -1, "total_minor": 19_999}, "amount_invalid"),
         ({"lines": [line(discount_minor=20_001)], "total_minor": 799}, "amount_invalid"),
         ({"lines": [line(sku="CUP-RED ")]}, "unknown_sku"),

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 
+import pytest
 from ingest_builders import (
     JSON,
     ORDER_ID,
@@ -153,8 +154,9 @@ async def test_a_person_can_answer_for_a_price_but_not_for_a_sum(api: Api) -> No
     assert "complaints_waived" in await api.story()
 
 
-async def test_a_quarantined_order_can_be_cancelled(api: Api) -> None:
-    await _quarantined(api, order(total_minor=1))
+@pytest.mark.parametrize("changes", [{"total_minor": 1}, {"lines": []}])
+async def test_a_quarantined_order_can_be_cancelled(api: Api, changes: JSON) -> None:
+    await _quarantined(api, order(**changes))
     body = {"request_id": "c", "reason": "x", "requested_by": "agent-1"}
     await api.post(f"/orders/{ORDER_ID}/cancellations", body)
     assert await api.status() == "cancelled"

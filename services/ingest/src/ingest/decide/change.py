@@ -105,7 +105,8 @@ def _cancellable(pooled: Pooled, wanted: WantedCancellation) -> Answered | None:
     """Routing has the last word; what is plainly too late or nonsense is refused here."""
     total = pooled.total
     if wanted.lines is None:
-        if total.open_units > 0:
+        # Before acceptance there is an order to cancel even if it came without a line.
+        if total.open_units > 0 or pooled.accepted_at is None:
             return None
         if total.shipped_units > 0:
             return _too_late(pooled.order_id)

@@ -84,6 +84,8 @@ def terms_in_force(order: Order, shop: Shop, directory: Directory) -> Terms | No
 
 
 def _lines(order: Order) -> Iterator[Complaint]:
+    if not order.lines and order.total_minor == order.freight_minor:
+        yield Complaint(Reason.AMOUNT_INVALID, "it has no lines")
     seen: set[str] = set()
     for line in order.lines:
         if line.line_id in seen:

@@ -87,6 +87,7 @@ class CanonicalOrder(Part):
     """An order of any channel.
 
     `total_minor` is what the buyer pays in all; it must be the lines and freight to the last unit.
+    Channels do send orders that have lost all their lines: such a one is no total of anything.
     Without `paid_at` the order waits until its payments reach the total. `version` counts the
     order's changes from 1 without a gap.
     """
@@ -97,7 +98,7 @@ class CanonicalOrder(Part):
     version: Version = 1
     updated_at: ChannelTimestamp | None = None
     currency: Currency
-    lines: Annotated[list[CanonicalLine], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[list[CanonicalLine], Field(max_length=LINES_MAX)]
     freight_minor: SignedAmountMinor = 0
     total_minor: AmountMinor
     payments: Annotated[list[CanonicalPayment], Field(max_length=PAYMENTS_MAX)] = []
