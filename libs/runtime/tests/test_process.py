@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,10 +30,17 @@ router = APIRouter(route_class=StrictRoute)
 class Pause(Body):
     seconds: int
 
+held = []
+
 @router.post("/pauses")
 async def pause(body: Pause) -> str:
+    held.append(body)
     await asyncio.sleep(body.seconds)
     return "over"
+
+@router.get("/pauses")
+async def count() -> int:
+    return len(held)
 
 Service("sample_process", title="Sample", router=router).main()
 '''
@@ -112,6 +120,11 @@ def is_ready(url: str) -> bool:
         return False
 
 
+def is_listening(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
 def memory_mib(pid: int) -> int:
     [line] = [
         line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "VmRSS" in line
@@ -126,7 +139,8 @@ def test_a_service_migrates_serves_and_ends_with_0_on_sigterm(environment: dict[
         process.send_signal(signal.SIGTERM)
         output, _ = process.communicate(timeout=10)
         assert process.returncode == 0, output.decode()
-    lines = [json.loads(line) for line in output.splitlines() if line.startswith(b"{")]
+    lines = [json.loads(line) for line in output.splitlines()]
+    assert lines[0]["event"] == "migrated"
     assert [line["event"] for line in lines if line["level"] == "error"] == []
     assert lines[-1]["event"] == "stopped"
     assert {line["service"] for line in lines} == {"sample_process"}
@@ -134,20 +148,12 @@ def test_a_service_migrates_serves_and_ends_with_0_on_sigterm(environment: dict[
 
 
 def test_a_request_in_hand_is_finished_before_the_end(environment: dict[str, str]) -> None:
-    with running(environment) as (process, url):
-        sender = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                f"import httpx; print(httpx.post('{url}/pauses', json={{'seconds': 2}}).json())",
-            ],
-            stdout=subprocess.PIPE,
-        )
-        while not httpx.get(url + "/openapi.json").is_success:
-            time.sleep(0.1)
-        time.sleep(1.5)
+    with running(environment) as (process, url), ThreadPoolExecutor() as senders:
+        sent = senders.submit(httpx.post, url + "/pauses", json={"seconds": 2}, timeout=20)
+        while httpx.get(url + "/pauses").json() == 0:
+            time.sleep(0.05)
         process.send_signal(signal.SIGTERM)
-        assert sender.communicate(timeout=20)[0].strip() == b"over"
+        assert sent.result().json() == "over"
         assert process.wait(timeout=10) == 0
 
 
@@ -170,6 +176,20 @@ def test_a_database_that_does_not_answer_ends_the_start(environment: dict[str, s
     assert ended.returncode == 1
     assert b"does not answer" in ended.stdout
     assert b"hidden" not in ended.stdout + ended.stderr
+
+
+def test_a_start_that_waits_can_be_stopped(environment: dict[str, str]) -> None:
+    port = free_port()
+    away = {
+        **environment,
+        "YIPAN_HTTP_PORT": str(port),
+        "YIPAN_DATABASE_URL": "postgresql://user@127.0.0.1:1/x",
+    }
+    process = subprocess.Popen([sys.executable, "-m", "sample_process"], env=away)
+    while not is_listening(port):
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=10) == 0
 
 
 def test_a_missing_or_wrong_setting_is_named_and_not_shown(environment: dict[str, str]) -> None:

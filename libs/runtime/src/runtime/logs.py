@@ -108,5 +108,6 @@ def _cause(error: BaseException) -> BaseException | None:
 
 
 def _frames(error: BaseException) -> Iterator[str]:
-    for frame in traceback.extract_tb(error.__traceback__)[-FRAMES_MAX:]:
+    walk = traceback.walk_tb(error.__traceback__)
+    for frame in traceback.StackSummary.extract(walk, lookup_lines=False)[-FRAMES_MAX:]:
         yield f"{frame.filename}:{frame.lineno} {frame.name}"

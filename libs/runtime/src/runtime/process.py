@@ -1,6 +1,7 @@
 """One process of a service: HTTP, consumer, relay, schedules and watchdog in one event loop."""
 
 import asyncio
+import signal
 import socket
 import subprocess
 import sys
@@ -31,6 +32,8 @@ def run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> in
     logs.configure(service.name, settings.log_level)
     try:
         uvloop.run(_run(service, settings, http))
+    except asyncio.CancelledError:
+        pass  # a signal came before there was anything to stop
     except NotStartedError as error:
         logs.logger().error("not started", reason=str(error))
         return EXIT_FAILED_COUNT
@@ -42,6 +45,7 @@ def run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> in
 
 
 async def _run(service: "Service", settings: ProcessSettings, http: HttpSettings) -> None:
+    _stop_on_signals()
     listener = _listen(http)
     await _prepare_database(service, settings)
     database = Database(
@@ -59,6 +63,14 @@ async def _run(service: "Service", settings: ProcessSettings, http: HttpSettings
         await hub.serve(serving.serve(server, listener))
 
 
+def _stop_on_signals() -> None:
+    """End the start on SIGTERM and SIGINT; the hub replaces these handlers by its own."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101 - a coroutine that runs has one
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+
+
 def _listen(http: HttpSettings) -> socket.socket:
     try:
         return serving.listen(http)
@@ -74,9 +86,11 @@ async def _prepare_database(service: "Service", settings: ProcessSettings) -> No
         raise NotStartedError(f"the database is not up to date: run `{service.name} migrate`")
     # A process of its own: what Alembic needs in memory is gone with it.
     command = [sys.executable, "-m", service.name, "migrate"]
-    ended = await asyncio.to_thread(subprocess.run, command, check=False)
+    ended = await asyncio.to_thread(subprocess.run, command, capture_output=True, check=False)
     if ended.returncode != 0:
-        raise NotStartedError(f"{' '.join(command)} ended with {ended.returncode}")
+        why = ended.stderr.decode(errors="replace").strip().rpartition("\n")[2]
+        raise NotStartedError(f"`{service.name} migrate` ended with {ended.returncode}: {why}")
+    logs.logger().info("migrated", answer=ended.stdout.decode().strip())
 
 
 async def _is_current(package: str, settings: ProcessSettings) -> bool:
