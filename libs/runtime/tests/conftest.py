@@ -7,14 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A slow machine is no fault of the code under test.
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 sys.path.insert(0, str(Path(__file__).parent))
 
 from runtime_sample import Serve, Served, serve_sample
 
 from runtime.settings import HttpSettings
+
+# A slow machine is no fault of the code under test.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture
