@@ -135,7 +135,6 @@ REFUSED: list[object] = [
     order(currency="RMB"),
     order(lines=[line(), line()]),
     order(lines=[line(line_id=str(index)) for index in range(501)]),
-    order(lines=[]),
     order(order_number="a/b"),
     order(order_number="x" * 65),
     order(placed_at="2026-01-15T07:00:00"),
