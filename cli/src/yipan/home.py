@@ -25,6 +25,7 @@ class RunningService(msgspec.Struct, frozen=True, kw_only=True):
 class Running(msgspec.Struct, frozen=True, kw_only=True):
     """What the supervisor of a home keeps alive. `ready` is false until every service answered.
 
+    `services` has the first replica of each service, `replicas` the others by label (`quota-2`).
     Kafka and PostgreSQL are among the servers where they belong to the home.
     """
 
@@ -34,11 +35,13 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     bootstrap: str
     postgres_url: str
     services: dict[str, RunningService]
+    replicas: dict[str, RunningService] = {}
     ready: bool = False
 
     def pids(self) -> dict[str, int]:
         """Return the process id of everything but the supervisor, by name."""
-        return self.server_pids | {name: service.pid for name, service in self.services.items()}
+        processes = self.services | self.replicas
+        return self.server_pids | {label: process.pid for label, process in processes.items()}
 
 
 class Home:

@@ -1,4 +1,4 @@
-"""Keeps Kafka, PostgreSQL and the services of one home alive: `python -m yipan.supervisor HOME`.
+"""Keeps Kafka, PostgreSQL and the services of a home alive: `yipan.supervisor HOME [REPLICAS]`.
 
 It starts the two servers, makes the topics, brings the databases up to date, starts the services,
 and starts again whatever ends, until it is told to stop (SIGTERM). Everything it started dies with
@@ -12,8 +12,10 @@ import signal
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from types import FrameType
 
@@ -40,9 +42,13 @@ log = logging.getLogger("yipan.supervisor")
 
 @dataclass(slots=True)
 class Service:
-    """One service process, the database it owns and the port it answers on."""
+    """One replica of a service: its process, its service's database and the port it answers on.
+
+    The first replica is labelled as its service is, the others with their number (`quota-2`).
+    """
 
     name: str
+    label: str
     process: ServerProcess
     url: str
     database_url: str
@@ -70,21 +76,23 @@ class Restarts:
 class Supervisor:
     """Runs one home until `stop` is set."""
 
-    def __init__(self, home: Home, stop: threading.Event) -> None:
+    def __init__(self, home: Home, stop: threading.Event, replicas: int = 1) -> None:
         self._home = home
         self._stop = stop
-        self._restarts = {name: Restarts() for name in ("kafka", "postgres", *SERVICES)}
+        self._replicas = replicas
+        self._restarts: defaultdict[str, Restarts] = defaultdict(Restarts)
         self._ready = False
 
     def run(self) -> None:
         """Bring everything up, watch over it, and take it down in order."""
         with open_servers(self._home.stack) as servers:
             asyncio.run(topics.apply(servers.bootstrap))
+            places = product(range(1, self._replicas + 1), SERVICES)
             services = [
-                self._service(name, port, servers)
-                for name, port in zip(SERVICES, self._ports(), strict=True)
+                self._service(name, number, port, servers)
+                for (number, name), port in zip(places, self._ports(), strict=True)
             ]
-            self._migrate(services)
+            self._migrate(services[: len(SERVICES)])
             try:
                 for service in services:
                     _start(service)
@@ -95,15 +103,21 @@ class Supervisor:
                 _stop_all(services)
 
     def _ports(self) -> list[int]:
-        """Keep the services' ports over restarts of the home, so that clients come back."""
+        """Keep the replicas' ports over restarts of the home, so that clients come back."""
         kept = self._home.folder / "ports"
-        if kept.exists():
-            return [int(word) for word in kept.read_text(encoding="ascii").split()]
-        ports = list(free_ports(len(SERVICES)))
-        kept.write_text(" ".join(map(str, ports)), encoding="ascii")
-        return ports
+        ports = (
+            [int(word) for word in kept.read_text(encoding="ascii").split()]
+            if kept.exists()
+            else []
+        )
+        wanted = len(SERVICES) * self._replicas
+        if len(ports) < wanted:
+            ports += free_ports(wanted - len(ports))
+            kept.write_text(" ".join(map(str, ports)), encoding="ascii")
+        return ports[:wanted]
 
-    def _service(self, name: str, port: int, servers: Servers) -> Service:
+    def _service(self, name: str, number: int, port: int, servers: Servers) -> Service:
+        label = name if number == 1 else f"{name}-{number}"
         database_url = servers.create_database(name)
         settings = {
             "YIPAN_DATABASE_URL": database_url,
@@ -113,9 +127,9 @@ class Supervisor:
         if self._home.secrets.exists():
             settings["YIPAN_INGEST_SECRETS_FILE"] = str(self._home.secrets)
         process = ServerProcess(
-            name, self._home.logs / f"{name}.log", signal.SIGTERM, variables=settings
+            label, self._home.logs / f"{label}.log", signal.SIGTERM, variables=settings
         )
-        return Service(name, process, f"http://127.0.0.1:{port}", database_url)
+        return Service(name, label, process, f"http://127.0.0.1:{port}", database_url)
 
     def _migrate(self, services: Sequence[Service]) -> None:
         """Bring every database up to date, two at a time: each takes a core for a second."""
@@ -138,7 +152,7 @@ class Supervisor:
                 self._ready = True
                 self._record(servers, services)
             if not self._ready and time.monotonic() > give_up_s:
-                slow = [service.name for service in services if not _is_ready(service)]
+                slow = [service.label for service in services if not _is_ready(service)]
                 raise StackError(f"not ready after {READY_TIMEOUT_S:g} s: {', '.join(slow)}")
 
     def _revive(self, servers: Servers, services: Sequence[Service]) -> bool:
@@ -150,7 +164,7 @@ class Supervisor:
                 server.start()
                 revived = True
         for service in services:
-            if not service.process.is_running and self._may_start(service.name, now_s):
+            if not service.process.is_running and self._may_start(service.label, now_s):
                 _start(service)
                 revived = True
         return revived
@@ -162,29 +176,33 @@ class Supervisor:
         return due
 
     def _record(self, servers: Servers, services: Sequence[Service]) -> None:
+        firsts, others = services[: len(SERVICES)], services[len(SERVICES) :]
         self._home.record(
             Running(
                 supervisor_pid=os.getpid(),
                 server_pids={name: server.pid or 0 for name, server in servers.ours.items()},
                 bootstrap=servers.bootstrap,
                 postgres_url=servers.admin_url,
-                services={
-                    service.name: RunningService(
-                        pid=service.process.pid or 0,
-                        url=service.url,
-                        database_url=service.database_url,
-                        restarts=self._restarts[service.name].count,
-                    )
-                    for service in services
-                },
+                services={service.label: self._running(service) for service in firsts},
+                replicas={service.label: self._running(service) for service in others},
                 ready=self._ready,
                 server_restarts={name: self._restarts[name].count for name in servers.ours},
             )
         )
 
+    def _running(self, service: Service) -> RunningService:
+        return RunningService(
+            pid=service.process.pid or 0,
+            url=service.url,
+            database_url=service.database_url,
+            restarts=self._restarts[service.label].count,
+        )
 
-def launch(home: Home, *, death_signal: signal.Signals | None = None) -> ServerProcess:
-    """Start a supervisor for a home and return its process.
+
+def launch(
+    home: Home, *, replicas: int = 1, death_signal: signal.Signals | None = None
+) -> ServerProcess:
+    """Start a supervisor for a home, with so many processes of each service; return its process.
 
     With `death_signal` it is told to stop when the caller's process ends; without, it outlives it.
     """
@@ -192,7 +210,8 @@ def launch(home: Home, *, death_signal: signal.Signals | None = None) -> ServerP
         "supervisor", home.logs / "supervisor.log", death_signal, variables=variables()
     )
     home.forget()
-    process.start([sys.executable, "-m", "yipan.supervisor", str(home.folder)])
+    command = [sys.executable, "-m", "yipan.supervisor", str(home.folder), str(replicas)]
+    process.start(command)
     return process
 
 
@@ -245,8 +264,9 @@ def main() -> None:
 
     signal.signal(signal.SIGTERM, tell)
     signal.signal(signal.SIGINT, tell)
+    replicas = int(sys.argv[2]) if len(sys.argv) > 2 else 1
     try:
-        Supervisor(Home(Path(sys.argv[1])), stop).run()
+        Supervisor(Home(Path(sys.argv[1])), stop, replicas).run()
     except StackError as error:
         log.error("%s", error)  # noqa: TRY400 - the message says it all; a trace would hide it
         sys.exit(1)

@@ -21,7 +21,12 @@ STOP_TIMEOUT_S = 90.0
 POLL_S = 0.1
 
 
-def up(home: HomeOption) -> None:
+def up(
+    home: HomeOption,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=4, help="Processes of each service; they share its work.")
+    ] = 1,
+) -> None:
     """Start Kafka, PostgreSQL and the services in the background, and wait until all are ready."""
     place = Home(home)
     with reported():
@@ -30,7 +35,7 @@ def up(home: HomeOption) -> None:
             out.print(f"runs already (supervisor {running.supervisor_pid})")
         except NotRunningError:
             started_s = time.monotonic()
-            running = supervisor.wait_ready(place, supervisor.launch(place))
+            running = supervisor.wait_ready(place, supervisor.launch(place, replicas=replicas))
             out.print(f"up after {time.monotonic() - started_s:.1f} s")
     out.print(_table(running))
 
@@ -60,7 +65,8 @@ def stop(running: Running) -> None:
 def status(home: HomeOption, as_json: JsonOption = False) -> None:
     """Show what runs where, and whether each service is ready."""
     running = running_in(home)
-    ready = {name: _ready(service.url) for name, service in running.services.items()}
+    processes = running.services | running.replicas
+    ready = {label: _ready(process.url) for label, process in processes.items()}
     if as_json:
         print_json({"ready": ready, "running": running})
     else:
@@ -121,7 +127,7 @@ def _table(running: Running) -> Table:
         state = "runs" if is_alive(pid) else "away"
         restarts = str(running.server_restarts[name])
         table.add_row(name, str(pid), state, addresses[name], restarts, str(resident_mib(pid)))
-    for name, service in running.services.items():
+    for name, service in (running.services | running.replicas).items():
         table.add_row(
             name,
             str(service.pid),
