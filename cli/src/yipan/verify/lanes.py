@@ -43,6 +43,7 @@ READS: Mapping[str, frozenset[str]] = {
 _OUTBOUND = "SELECT topic, partition, last_seq FROM outbound"
 _INBOUND = "SELECT topic, partition, last_seq FROM inbound"
 _UNSENT = "SELECT topic, sum(n)::bigint FROM outbox GROUP BY topic"
+_WAITING_FOR_STOCK = "SELECT count(*) FROM sales_order WHERE retry_at IS NOT NULL"
 _PARKED = "SELECT topic, coalesce(awaits, 'an earlier event'), count(*) FROM parked GROUP BY 1, 2"
 _DEAD = """
 SELECT topic, reason, count(*) FROM dead_letter
@@ -84,7 +85,9 @@ def check_set_aside(databases: Databases) -> Check:
 
 
 def at_rest(urls: Mapping[str, str]) -> bool:
-    """Tell whether everything that was published is applied, and nothing is unpublished.
+    """Tell whether everything that was published is applied, and nothing is about to be.
+
+    Orders that wait a moment for stock before they are given up are not at rest.
 
     The databases are read one after the other, so two looks must find the same last events. A
     database that is away is not at rest.
@@ -103,7 +106,8 @@ def _look(urls: Mapping[str, str]) -> tuple[int, Lanes]:
             for name in databases.names
             for events in databases.totals(name, _UNSENT).values()
         )
-        return backlog(databases) + unsent, _published(databases)
+        waiting: int = databases.rows("routing", _WAITING_FOR_STOCK)[0][0]
+        return backlog(databases) + unsent + waiting, _published(databases)
 
 
 def backlog(databases: Databases) -> int:
