@@ -88,6 +88,8 @@ def test_failures_are_told_apart() -> None:
         asyncpg.CannotConnectNowError("x"),
         asyncpg.AdminShutdownError("x"),
         asyncpg.ConnectionDoesNotExistError("x"),
+        asyncpg.ReadOnlySQLTransactionError("x"),
+        asyncpg.InvalidCachedStatementError("x"),
         asyncpg.InternalClientError("cannot switch to state 12"),
         asyncpg.InterfaceError("connection is closed"),
         ConnectionResetError(),

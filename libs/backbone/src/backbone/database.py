@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Self, TypeAlias
 
@@ -107,7 +107,7 @@ class Database:
             await transaction.commit()
         except Exception as error:
             if is_transient(error) and not isinstance(error, asyncpg.TransactionRollbackError):
-                connection.terminate()  # asyncpg does not notice every way to lose a server
+                _cut(connection)
             raise
         finally:
             await self._pool.release(connection)
@@ -124,7 +124,7 @@ class Database:
             try:
                 await transaction.start()
             except Exception as error:
-                connection.terminate()
+                _cut(connection)
                 await pool.release(connection)
                 if attempts == 0 or not is_transient(error):
                     raise
@@ -156,3 +156,9 @@ class Database:
             chunks = await self.outbox.append(tx, staged, now)
         self.committed(chunks)
         return outcome.answer
+
+
+def _cut(connection: "PoolConnectionProxy[asyncpg.Record]") -> None:
+    """Make the pool drop a connection: asyncpg does not notice every way to lose a server."""
+    with suppress(asyncpg.InterfaceError):  # it was dropped already
+        connection.terminate()

@@ -5,8 +5,8 @@ import asyncpg
 # Classes of SQLSTATE (PostgreSQL, appendix A) that say nothing about the statement: connection,
 # invalid transaction state after a lost one, rollback, resources, operator intervention, system.
 TRANSIENT_CLASSES = frozenset({"08", "40", "53", "57", "58"})
-LOCK_NOT_AVAILABLE = "55P03"
-QUERY_CANCELED = "57014"
+# Lock not available; read-only transaction (the old primary after a failover).
+TRANSIENT_STATES = frozenset({"55P03", "25006"})
 
 
 class Unprocessable(Exception):  # noqa: N818 a verdict on the input, named as HTTP's 422 is
@@ -35,11 +35,11 @@ def is_transient(error: BaseException) -> bool:
     `InternalClientError` ("cannot switch to state ..."), which is neither of asyncpg's two.
     """
     match error:
+        case asyncpg.InvalidCachedStatementError():  # a migration ran; the cache is dropped now
+            return True
         case asyncpg.PostgresError():
             state: str = error.sqlstate or ""
-            return state[:2] in TRANSIENT_CLASSES or state == LOCK_NOT_AVAILABLE
-        case asyncpg.exceptions.DataError():
-            return False
+            return state[:2] in TRANSIENT_CLASSES or state in TRANSIENT_STATES
         case asyncpg.InternalClientError() | OSError() | TimeoutError():
             return True
         case asyncpg.InterfaceError():
