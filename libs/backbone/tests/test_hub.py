@@ -12,7 +12,7 @@ from aiokafka.admin import (
     NewTopic,
     RecordsToDelete,
 )
-from backbone_sample import DDL, NOW, SAVE_EFFECTS, TABLES, Placed, State, placed
+from backbone_sample import DDL, NOW, SAVE_EFFECTS, TABLES, Placed, State, find_shut_doors, placed
 
 from backbone import (
     Batch,
@@ -42,7 +42,7 @@ def late_consumer() -> Consumer:
     """Return a consumer of its own group and of both topics."""
     consumer = Consumer("late")
 
-    @consumer.on(LATE, Placed)
+    @consumer.on(LATE, Placed, waits_for=find_shut_doors)
     async def count(batch: Batch[Placed], tx: Transaction) -> Sequence[Event]:
         events = batch.events
         columns = [e.order_id for e in events], [e.number for e in events]
@@ -154,6 +154,20 @@ async def test_a_process_becomes_ready_and_keeps_up(late: Database, stack: Stack
         await running.until(lambda: progress.lag_events == 0 and progress.outbox_events == 0)
         await running.until(lambda: len(progress.assigned) == 3)
     assert await state.numbers("a") == [*range(10)]
+
+
+async def test_what_waits_is_found_without_any_event(late: Database, stack: Stack) -> None:
+    state = State(late)
+
+    async def place(_tx: Transaction, _now: object) -> Outcome[None]:
+        return Outcome(None, [placed("a", 1, door_id="x"), placed("a", 2)])
+
+    async with Running(late, stack) as running:
+        await late.perform(place)
+        await running.until(lambda: running.hub.progress.parked_events == 2)
+        await state.run("INSERT INTO door VALUES ('x')")
+        async with asyncio.timeout(5):
+            await running.until(lambda: _has(state, "a", [1, 2]))
 
 
 async def test_a_new_reader_starts_at_the_log_s_begin(late: Database, stack: Stack) -> None:
