@@ -18,6 +18,7 @@ import psycopg
 from psycopg import sql
 
 from embedded import Kafka, Postgres, StackError, start
+from embedded.jars import cache_folder, fetch, print_progress
 
 VARIABLES = ("YIPAN_STACK", "YIPAN_KAFKA_BOOTSTRAP", "YIPAN_POSTGRES_URL")
 
@@ -77,6 +78,18 @@ def open_servers(folder: Path) -> Generator[Servers]:
             yield Servers(stack.bootstrap, stack.postgres.admin_url, stack.kafka, stack.postgres)
     else:
         raise StackError(f"YIPAN_STACK is embedded or urls here, not {kind!r}")
+
+
+def fetch_embedded() -> None:
+    """Fetch what the embedded servers are made of, with progress; once per machine, and then never.
+
+    The supervisor would do it too, but where nobody looks. Does nothing where servers are given.
+
+    Raises:
+        StackError: something could not be fetched; the message says what, and what to do.
+    """
+    if os.environ.get("YIPAN_STACK", "embedded") == "embedded":
+        fetch(cache_folder(), print_progress)
 
 
 def variables() -> dict[str, str]:

@@ -26,7 +26,7 @@ from embedded.ports import free_ports
 from embedded.processes import ServerProcess
 from yipan import topics
 from yipan.home import SERVICES, Home, Running, RunningService
-from yipan.servers import Servers, open_servers, variables
+from yipan.servers import Servers, fetch_embedded, open_servers, variables
 
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 12.0
@@ -205,7 +205,12 @@ def launch(
     """Start a supervisor for a home, with so many processes of each service; return its process.
 
     With `death_signal` it is told to stop when the caller's process ends; without, it outlives it.
+    The first time on a machine this fetches Kafka, with progress.
+
+    Raises:
+        StackError: Kafka could not be fetched.
     """
+    fetch_embedded()
     process = ServerProcess(
         "supervisor", home.logs / "supervisor.log", death_signal, variables=variables()
     )
