@@ -62,5 +62,6 @@ lock: setup ## Write requirements.lock from the members; UPGRADE=1 takes newer v
 bench: setup ## Measure orders per second and CPU per order
 	@$(BIN)/python -m benchmarks
 
-prove: setup ## Run the long proofs: kills, cuts, redelivery
-	@$(BIN)/pytest -m prove tests-e2e
+prove: setup ## Run the proofs: faults, mutants; LONG=1 (FAULTS=1000 MINUTES=60 SEED=1)
+	@$(if $(LONG),LONG=$(LONG)) $(if $(FAULTS),FAULTS=$(FAULTS)) $(if $(MINUTES),MINUTES=$(MINUTES)) \
+		$(if $(SEED),SEED=$(SEED)) $(BIN)/pytest -m prove -s tests-e2e

@@ -8,9 +8,10 @@ from yipan.http import Services
 class Dealers:
     """Tops up accounts with waiting orders; `done` counts top-ups and the money in them."""
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, story_name: str) -> None:
         self.done: Counter[str] = Counter()
         self._services = services
+        self._story_name = story_name
         self._paid: Counter[str] = Counter()
 
     def top_up(self) -> int:
@@ -25,7 +26,7 @@ class Dealers:
                 "quota",
                 f"/accounts/{account_id}/top-ups",
                 {
-                    "top_up_id": f"{account_id}-{self._paid[account_id]}",
+                    "top_up_id": f"{self._story_name}-{account_id}-{self._paid[account_id]}",
                     "amount_minor": amount_minor,
                 },
             )

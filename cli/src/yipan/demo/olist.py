@@ -50,6 +50,7 @@ def tell(folder: Path, orders: int | None = None, seed: int = 1) -> Story:
     prices = _supply_prices(chosen, seller_of, files)
     return Story(
         title=f"Olist, {len(told)} orders, seed {seed}",
+        name=f"olist-{len(told)}-{seed}",
         currency="BRL",
         carrier_id=COURIER,
         directory=directory(prices, files),

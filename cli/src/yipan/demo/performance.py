@@ -47,7 +47,7 @@ class Performance:
         self._home = home
         self._story = story
         self.channels = Channels(services)
-        self.dealers = Dealers(services)
+        self.dealers = Dealers(services, story.name)
         self.nodes = Nodes(
             services=services,
             fates={id_of(order): order.fate for order in story.orders},
@@ -68,7 +68,7 @@ class Performance:
                 self.dealers.top_up()
             progress.update(bar, advance=len(stretch))
         progress.add_task("to the last delivery", total=None)
-        self._finish()
+        self.finish()
 
     def _expect(self, stretch: Sequence[StoryOrder]) -> None:
         for order in stretch:
@@ -99,7 +99,7 @@ class Performance:
                 grade = "damaged" if crc32(order.number.encode()) % 2 else "sellable"
                 self.nodes.receive(parcel, return_id, [line | {"grade": grade}])
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Play what is left; the end is when nothing was done and nothing is under way, twice."""
         end_s = time.monotonic() + SETTLE_TIMEOUT_S
         rests = 0

@@ -49,6 +49,7 @@ def tell(orders: int = ORDERS_DEFAULT, seed: int = 1, prefix: str = "QH") -> Sto
     ]
     return Story(
         title=f"Qinghe 清禾, {orders} orders of October 2026, seed {seed}",
+        name=f"qinghe-{prefix}-{orders}-{seed}",
         currency="CNY",
         carrier_id="courier-sf",
         directory=reference,

@@ -77,11 +77,13 @@ class Receipt:
 class Story:
     """Everything the demo needs to run; the same inputs make the same story.
 
+    `name` is in the ids of what is done in it, so that an installation can see several stories.
     `directory` is the document for the directory's load. `payments_minor` is what the buyer of each
     order number paid according to the source, for comparison with what was accepted.
     """
 
     title: str
+    name: str
     currency: str
     carrier_id: str
     directory: Mapping[str, Sequence[Document]]

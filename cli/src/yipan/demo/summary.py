@@ -113,8 +113,12 @@ class Result:
 
 
 def figures(databases: Databases, story: Story) -> Figures:
-    """Read the figures of a story that has come to rest."""
-    accepted: dict[str, int] = databases.totals("ingest", _ACCEPTED)
+    """Read the figures of a story that has come to rest.
+
+    The sections cover all that is in the databases, the sums this story's orders.
+    """
+    totals: dict[str, int] = databases.totals("ingest", _ACCEPTED)
+    accepted = {number: totals[number] for number in story.payments_minor if number in totals}
     paid = {number: story.payments_minor[number] for number in accepted}
     return Figures(
         sections={name: tuple(databases.rows(*query)) for name, query in _QUERIES.items()},

@@ -22,7 +22,7 @@ def build(services: Services, story: Story) -> None:
         services.send("directory", "/load", content, "application/yaml")
     _limits(services, story)
     for number, rows in enumerate(_chunks(_receipt_lines(story), BULK_ROWS)):
-        body = {"receipt_id": f"demo-opening-{number}", "lines": rows}
+        body = {"receipt_id": f"{story.name}-{number}", "lines": rows}
         services.post("inventory", "/receipts/bulk", body)
 
 
@@ -45,7 +45,7 @@ def _limits(services: Services, story: Story) -> None:
     limits = [
         {
             "account_id": account.account_id,
-            "limit_id": "opening",
+            "limit_id": story.name,
             "amount_minor": account.limit_minor,
         }
         for account in story.accounts

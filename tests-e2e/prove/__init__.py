@@ -1,0 +1,1 @@
+"""Proofs of the promises in docs/guarantees.md: faults, independent checkers, mutants."""
