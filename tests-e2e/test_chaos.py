@@ -56,7 +56,10 @@ def test_every_promise_holds_under_random_faults(doubled: Home, folder: Path) ->
         if rounds[-1].wrong:
             break  # the state at the first violation is worth more than more of them
     chaos = report.summarize(rounds, began_at, datetime.now(UTC))
-    report.write(folder / "docs", **{"long" if is_long else "short": chaos})
+    if is_long:
+        report.write(folder / "docs", long=chaos)
+    else:
+        report.write(folder / "docs", short=chaos)
     assert chaos.violations == []
     assert chaos.overlapping >= 2
 
