@@ -122,15 +122,16 @@ async def test_a_signal_stops_everything_with_status_0(plant: Plant) -> None:
     assert set(plant.stop_all()) == {0}
 
 
-@pytest.mark.parametrize(("fault", "status"), [("hang", 1), ("block", 70)])
-async def test_a_process_without_progress_ends_itself(
-    plant: Plant, fault: str, status: int
-) -> None:
-    await plant.want(2)
-    plant.start("front", 0)
-    plant.start("front", 1)
-    back = plant.start("back", 0, fault)
-    assert await asyncio.to_thread(back.wait, 25) == status
+async def test_processes_without_progress_end_themselves(plant: Plant) -> None:
+    hanging, blocked = plant.start("back", 0, "hang"), plant.start("back", 1, "block")
+    for number in (0, 1):
+        await plant.started("back", number)
+        plant.start("front", number)
+    await plant.want(30)
+    statuses = await asyncio.gather(
+        asyncio.to_thread(hanging.wait, 40), asyncio.to_thread(blocked.wait, 40)
+    )
+    assert statuses == [1, 70]
     plant.start("back", 0)
     await plant.done()
     await plant.check()
