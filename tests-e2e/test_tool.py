@@ -15,7 +15,7 @@ from yipan.home import SERVICES, Home
 
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 Waiter = Callable[[Callable[[], Any], Callable[[Any], bool]], Any]
-READERS = {"quota", "routing", "settlement"}
+READERS = {"ingest", "quota", "routing", "settlement"}
 STRAY = "no event of ours"
 
 

@@ -16,6 +16,7 @@ READS: Mapping[str, frozenset[str]] = {
     "ingest": frozenset(
         {
             "directory.entries",
+            "ingest.orders",
             "inventory.reservations",
             "quota.holds",
             "routing.fulfilments",
