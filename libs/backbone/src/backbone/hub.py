@@ -170,7 +170,8 @@ class Hub:
             graceful_timeout=GRACE_S,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
             retry_backoff_ms=RETRY_BACKOFF_MS,
-            logger=log,  # its own logger would print two lines a batch
+            logger=log,
+            log_level=logging.DEBUG,  # it tells of every batch twice
         )
         subscriber = broker.subscriber(
             *(topic.name for topic in self._consumer.topics),

@@ -1,6 +1,7 @@
 """One process of a service: HTTP, consumer, relay, schedules and watchdog in one event loop."""
 
 import asyncio
+import gc
 import signal
 import socket
 import subprocess
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 EXIT_STOPPED_COUNT = 0
 EXIT_FAILED_COUNT = 1
 RETRY_S = 0.25
+COLLECT_AFTER_OBJECTS = 50_000
+"""Containers made, net of those freed, before the youngest of them are searched for cycles."""
 
 
 class NotStartedError(RuntimeError):
@@ -59,8 +62,20 @@ async def _run(service: "Service", settings: ProcessSettings, http: HttpSettings
         app = service.application(database, hub.progress, http)
         server = serving.make_server(app, http, settings.stop_timeout_s)
         logs.logger().info("started", host=http.host, port=listener.getsockname()[1])
+        _calm_collector()
         # The hub takes SIGTERM and SIGINT, and cancels what runs beside it.
         await hub.serve(serving.serve(server, listener))
+
+
+def _calm_collector() -> None:
+    """Search for cycles less often, and never among what the program itself consists of.
+
+    A batch makes containers by the ten thousand and drops them by reference count. By Python's
+    defaults the search took a fifth of the CPU of every service.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER_OBJECTS)
 
 
 def _stop_on_signals() -> None:
