@@ -19,8 +19,8 @@ READERS = {"ingest", "quota", "routing", "settlement"}
 STRAY = "no event of ours"
 
 
-def test_status_shows_every_service_ready(yipan: Tool) -> None:
-    shown = yipan("status", "--json")
+def test_status_shows_every_service_ready(yipan: Tool, wait_for: Waiter) -> None:
+    shown = wait_for(lambda: yipan("status", "--json"), lambda shown: shown.returncode == 0)
     assert shown.returncode == 0
     assert json.loads(shown.stdout)["ready"] == dict.fromkeys(SERVICES, "ready")
 
