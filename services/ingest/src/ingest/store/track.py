@@ -59,7 +59,7 @@ WHERE o.order_id = s.a
 SET_LIMIT_WAITS = """
 UPDATE pool_order SET waiting_for_limit = u.b
 FROM unnest($1::text[], $2::bool[]) AS u (a, b)
-WHERE order_id = u.a
+WHERE order_id = u.a AND waiting_for_limit <> u.b
 """
 
 
