@@ -6,6 +6,7 @@ from enum import Enum
 from inspect import getdoc, getmembers, isclass
 from types import ModuleType
 from typing import get_type_hints
+from uuid import uuid5
 
 import msgspec
 import pytest
@@ -24,7 +25,7 @@ from contracts import (
     values,
 )
 from contracts.event import Event, Value
-from contracts.ids import event_id, order_id
+from contracts.ids import NAMESPACE_YIPAN, derive_id, event_id, order_id
 from contracts.topics import EVENTS, ORDER_PARTITIONS, TOPICS, Topic, topic_of
 
 MODULES: tuple[ModuleType, ...] = (
@@ -120,6 +121,11 @@ def test_partitions_are_those_of_librdkafka_consistent() -> None:
 def test_ids_never_change() -> None:
     assert order_id("taobao", "luming", "1") == "1b65d41e-c7d3-59db-bf93-e7c85bacb839"
     assert event_id("ingest.orders", 0, 1) == "18533f8e-a815-56e5-aff2-6aa25c93cc70"
+
+
+def test_ids_are_version_5_uuids_of_the_joined_parts() -> None:
+    names = {f"清/{number}": derive_id("清", number) for number in range(500)}
+    assert names == {name: str(uuid5(NAMESPACE_YIPAN, name)) for name in names}
 
 
 def test_no_field_holds_a_float_but_coordinates() -> None:
