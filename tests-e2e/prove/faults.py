@@ -138,8 +138,9 @@ class Injector:
             if self._stop.wait(max(0.0, began_s + fault.at_s - time.monotonic())):
                 break
             with suppress(NotRunningError, ProcessLookupError):
-                pid = self._home.running().pids()[fault.target]
-                self._do(fault, pid)
+                pid = self._home.running().pids().get(fault.target)
+                if pid is not None:
+                    self._do(fault, pid)
         for thread in self._threads[2:]:
             thread.join()
         self.ended_s = time.monotonic()

@@ -9,6 +9,7 @@ from statistics import median
 import msgspec
 
 from prove.faults import Injected
+from prove.mutants import OUT_OF_REACH
 from prove.rounds import Round
 
 HEAD = """\
@@ -172,6 +173,7 @@ def _mutants(mutants: Sequence[Caught]) -> str:
         for each in mutants
     ]
     caught = sum(each.caught for each in mutants)
+    missing = "\n".join(f"- Not tried: {name} ({reason})." for name, reason in OUT_OF_REACH.items())
     return f"""\
 ## Mutants
 
@@ -181,6 +183,8 @@ test must fail on it. {caught} of {len(mutants)} are caught.
 | mutant | promise | proof | |
 |---|---|---|---|
 {chr(10).join(rows)}
+
+{missing}
 """
 
 

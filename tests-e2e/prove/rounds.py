@@ -29,7 +29,7 @@ from prove.recovery import wait_recovered
 from yipan.demo import performance, qinghe, world
 from yipan.demo.performance import Performance, database_urls
 from yipan.demo.story import Story
-from yipan.home import Home
+from yipan.home import Home, Running
 from yipan.http import Services
 from yipan.verify import reconcile
 from yipan.verify.databases import Databases
@@ -82,7 +82,7 @@ class Proof:
     def play(self, seed: int, dose: Dose) -> Round:
         """Play one round; everything random in it follows from the seed."""
         story = qinghe.tell(dose.orders, seed, prefix=f"P{seed}-")
-        faults = plan(seed, sorted(self._home.running().pids()), dose.faults, dose.every_s)
+        faults = plan(seed, _targets(self._home.running()), dose.faults, dose.every_s)
         began_s = time.monotonic()
         running = self._home.running()
         urls = {name: service.url for name, service in running.services.items()}
@@ -177,6 +177,10 @@ class Proof:
             for each in check.examples
         ]
         return report.compared, wrong
+
+
+def _targets(running: Running) -> list[str]:
+    return sorted(running.server_pids | running.services | running.replicas)
 
 
 def _post_limits(services: Services, limit_id: str, amounts_minor: Mapping[str, int]) -> None:

@@ -39,9 +39,14 @@ class Running(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool = False
 
     def pids(self) -> dict[str, int]:
-        """Return the process id of everything but the supervisor, by name."""
+        """Return the process id of everything that runs but the supervisor, by name.
+
+        What has just ended has the id 0 on record, which to the operating system is the caller's
+        own process group.
+        """
         processes = self.services | self.replicas
-        return self.server_pids | {label: process.pid for label, process in processes.items()}
+        pids = self.server_pids | {label: process.pid for label, process in processes.items()}
+        return {label: pid for label, pid in pids.items() if pid > 0}
 
 
 class Home:
