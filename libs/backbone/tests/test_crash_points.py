@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 from backbone_sample import (
     DDL,
+    STRANGERS,
     TABLES,
     Lanes,
     State,
@@ -19,7 +20,7 @@ from backbone_sample import (
 )
 
 from backbone import Database, Inbox
-from backbone.records import KafkaRecord
+from backbone.records import KafkaRecord, StoredRecord
 
 METHODS = ("execute", "executemany", "fetch", "fetchrow", "fetchval")
 STATEMENTS_MAX = 200
@@ -104,8 +105,10 @@ async def apply(dsn: str, records: Sequence[KafkaRecord]) -> None:
 
 
 def batch() -> list[KafkaRecord]:
-    """Return a batch with orders that go on, wait for a door, and fail."""
+    """Return a batch with orders that go on, wait for a door, and fail, and strangers' letters."""
+    letters = [StoredRecord(STRANGERS.name, 1, offset, None, b"letter", ()) for offset in range(3)]
     return [
+        *letters,
         *Lanes().write(
             *(placed(f"o{number}") for number in range(4)),
             placed("shut", 1, door_id="d"),
@@ -115,7 +118,7 @@ def batch() -> list[KafkaRecord]:
             placed("bad", 2),
             cancelled("shut", 2),
             placed("o2", 2),
-        )
+        ),
     ]
 
 
