@@ -124,6 +124,7 @@ class Proof:
         def inject() -> None:
             injector.start()
             injector.join(FAULTS_WITHIN_S)
+            over.set()  # nothing comes to rest while limits move
             urls = database_urls(self._home)
             found.append(wait_recovered(urls, injector.ended_s, RECOVERY_MAX_S))
 
@@ -136,7 +137,6 @@ class Proof:
                 part = Performance(self._home, story, services)
                 part.play(progress)
                 faulty.join()
-                over.set()
                 moving.join()
                 part.finish()
         finally:
