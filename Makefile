@@ -59,8 +59,8 @@ format: setup ## Format, sort imports and repair what the linter can
 lock: setup ## Write requirements.lock from the members; UPGRADE=1 takes newer versions
 	@PATH="$(CURDIR)/$(BIN):$$PATH" tools/lock.sh $(if $(UPGRADE),--upgrade)
 
-bench: setup ## Measure orders per second and CPU per order
-	@$(BIN)/python -m benchmarks
+bench: setup ## Measure orders per second, latency and CPU per order; writes docs/performance.md
+	@$(BIN)/python -m benchmarks --write docs/performance.md
 
 prove: setup ## Run the proofs: faults, mutants; LONG=1 (FAULTS=1000 MINUTES=60 SEED=1)
 	@$(if $(LONG),LONG=$(LONG)) $(if $(FAULTS),FAULTS=$(FAULTS)) $(if $(MINUTES),MINUTES=$(MINUTES)) \
