@@ -190,6 +190,15 @@ def test_what_nobody_has_waits_for_stock_once() -> None:
     assert found.orders[0].retry_at is None
 
 
+def test_an_order_that_is_cancelled_while_it_waits_for_stock_waits_no_more() -> None:
+    reference = world(policy=Policy(stock_wait_s=5))
+    (waiting,) = plan(order(), stock={}, reference=reference).orders
+    lines = tuple(replace(line, cancelled_units=line.ordered_units) for line in waiting.lines)
+    result = plan(replace(waiting, lines=lines), stock={}, reference=reference)
+    assert result.orders[0].retry_at is None
+    assert result.events == ()
+
+
 def test_planning_again_has_a_bound() -> None:
     tired = replace(order(), failures_count=6)
     result = plan(tired, stock=PLENTY)

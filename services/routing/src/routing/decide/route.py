@@ -52,7 +52,7 @@ def route(decision: Decision, reference: Reference, prospect: Prospect, now: dat
     records: list[DecisionRecord] = []
     for order in decision.orders:
         if not wants_plan(order):
-            orders.append(order)
+            orders.append(_at_rest(order))
             continue
         choice = choose(order, look(order, reference, prospect, supply))
         if choice.plan:
@@ -62,6 +62,11 @@ def route(decision: Decision, reference: Reference, prospect: Prospect, now: dat
         events += routed.events
         records += routed.records
     return Routed(tuple(orders), tuple(events), tuple(records))
+
+
+def _at_rest(order: Order) -> Order:
+    """End the wait of an order that has nothing left to wait for, such as a cancelled one."""
+    return replace(order, retry_at=None) if order.retry_at and not order.uncovered() else order
 
 
 def _publish(order: Order, choice: Choice, policy: Policy, now: datetime) -> Routed:
