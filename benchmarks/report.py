@@ -67,8 +67,7 @@ def _machine(machine_loads: Sequence[float]) -> list[str]:
         f"{memory_gib:.0f} GiB, Linux {kernel}, Python {platform.python_version()}. Kafka,",
         "PostgreSQL, all services and the sender of orders share it. Noise: the load average",
         f"before each run was {noise}; on a machine to itself it is near 0. Above the",
-        "number of processors, times are those of waiting for one; CPU still says what an order",
-        "costs.",
+        "number of processors the times are those of waiting for one, and CPU an order rises too.",
     ]
 
 
