@@ -38,15 +38,14 @@ def test_mutants_have_names_of_their_own_and_texts_that_are_there(folder: Path) 
 @pytest.mark.prove
 @pytest.mark.timeout(0)
 def test_every_mutant_is_caught(folder: Path, tmp_path: Path, variables: Mapping[str, str]) -> None:
-    """MUTANT=words tries those alone whose names contain them, and reports nothing."""
-    words = os.environ.get("MUTANT", "")
-    tried = [mutant for mutant in MUTANTS if words in mutant.name]
+    """MUTANT=a,b tries those alone whose names contain one of the words."""
+    words = os.environ.get("MUTANT", "").split(",")
+    tried = [mutant for mutant in MUTANTS if any(word in mutant.name for word in words)]
     caught = [
         _try(mutant, folder, tmp_path / str(number), variables)
         for number, mutant in enumerate(tried)
     ]
-    if not words:
-        report.write(folder / "docs", mutants=caught)
+    report.write(folder / "docs", mutants=caught)
     assert [each.mutant for each in caught if not each.caught] == []
 
 
