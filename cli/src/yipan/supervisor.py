@@ -161,7 +161,12 @@ class Supervisor:
         revived = False
         for name, server in servers.ours.items():
             if not server.is_running and self._may_start(name, now_s):
-                server.start()
+                try:
+                    server.start()
+                except StackError as error:
+                    # It may die again while it starts; the next round tries again.
+                    log.warning("%s does not start yet: %s", name, error)
+                    continue
                 revived = True
         for service in services:
             if not service.process.is_running and self._may_start(service.label, now_s):
